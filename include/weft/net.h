@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft/net.h: sockets and plain descriptors
+ *
+ * The raw calls have the names and arguments of POSIX, work on plain descriptors, blocking and
+ * non-blocking alike, and let other tasks run while they wait. The flags of a descriptor are left as
+ * found (above all those of 0, 1 and 2, which the shell shares).
+ *
+ * Waiting calls: refused with -ECANCELED on entry, before any side effect; cancelled while waiting
+ * means that nothing happened: no byte was taken or sent, no connection accepted. What was done when
+ * the cancellation came wins and is returned. -EBADF when the descriptor was closed by weft_close
+ * meanwhile. Waits on one descriptor and direction are served first-in first-out; -EBUSY when
+ * a callback watches that direction (weft_loop_add_reader). The buffer must stay in place until the
+ * call returns, and it does: it belongs to the waiting frame. Errors beside these are those of the
+ * system call, negative. Interrupted calls are repeated.
+ *
+ * Descriptors that weft makes are close-on-exec, non-blocking, and *owned*: registered with the
+ * engine until weft_close, which must be the one to close them. Any other descriptor is armed anew
+ * for each wait, and nothing about it is remembered between calls. If such a descriptor is closed
+ * behind weft's back while a task waits on it, that wait ends at its cancellation or deadline, or
+ * with -EBADF when the number is used again with weft, whichever is first; it never gets data of the
+ * new one.
+ */
+#ifndef WEFT_NET_H
+#define WEFT_NET_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <weft/error.h>
+#include <weft/types.h>
+
+WEFT_BEGIN
+
+/* Addresses: values. */
+
+/** An address of any family. */
+struct weft_address {
+    /** How many bytes of `of` count. */
+    socklen_t len;
+    /** The address; `any.sa_family` tells which. */
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+        struct sockaddr_storage storage;
+    } of;
+};
+
+/** Room for the longest text of an address. */
+#define WEFT_ADDRESS_TEXT_SIZE 128
+
+/**
+ * Reads a numeric address: "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "*:80" (any IPv4 address),
+ * "unix:/path", "unix:@name" (abstract). Never asks a resolver. Plain. -EINVAL with a note that says
+ * what is wrong; *ret untouched. Any thread.
+ */
+WEFT_API int weft_address_parse(const char *text, struct weft_address *ret);
+
+/** Writes an address as weft_address_parse reads it; cut at `size`. Returns buf. Plain. Any thread. */
+WEFT_API const char *weft_address_format(const struct weft_address *address, char *buf,
+                                         size_t size);
+
+/** The port of an IPv4 or IPv6 address in host order, 0 for others. Plain. Any thread. */
+WEFT_API unsigned weft_address_port(const struct weft_address *address);
+
+/** Nonzero when equal, scope id of IPv6 included. Plain. Any thread. */
+WEFT_API int weft_address_equal(const struct weft_address *a, const struct weft_address *b);
+
+/* Making descriptors: plain calls, results owned by weft. */
+
+/** socket(2), owned. Returns the descriptor. Plain. */
+WEFT_API int weft_socket(int domain, int type, int protocol);
+/** socketpair(2), owned. Plain. */
+WEFT_API int weft_socketpair(int domain, int type, int protocol, int fds[2]);
+/** pipe(2), owned: fds[0] reads, fds[1] writes. Plain. */
+WEFT_API int weft_pipe(int fds[2]);
+/** bind(2). Plain. */
+WEFT_API int weft_bind(int fd, const struct weft_address *address);
+/** listen(2). Plain. */
+WEFT_API int weft_listen(int fd, int backlog);
+/** getsockname(2). Plain. *ret untouched on failure. */
+WEFT_API int weft_local_address(int fd, struct weft_address *ret);
+/** getpeername(2). Plain. *ret untouched on failure. */
+WEFT_API int weft_peer_address(int fd, struct weft_address *ret);
+/** setsockopt(2) with an int. Plain. */
+WEFT_API int weft_set_option(int fd, int level, int option, int value);
+/** shutdown(2). Plain. */
+WEFT_API int weft_shutdown(int fd, int how);
+
+/** A UDP socket bound to `address`, owned. Returns the descriptor. Plain. */
+WEFT_API int weft_udp_bind(const struct weft_address *address);
+/** A UDP socket connected to `address`, owned. Returns the descriptor. Plain. */
+WEFT_API int weft_udp_connect(const struct weft_address *address);
+/** A TCP or Unix listener (SO_REUSEADDR; backlog 0: 1,024), owned. Returns the descriptor. Plain. */
+WEFT_API int weft_tcp_listen(const struct weft_address *address, int backlog);
+/** A connected TCP or Unix stream (TCP_NODELAY), owned; waits until connected. Cancelled or failed,
+ *  nothing stays open. Returns the descriptor. Waiting. */
+WEFT_API WEFT_MUST_CHECK int weft_tcp_connect(const struct weft_address *address);
+
+/**
+ * Gives a descriptor into weft's keeping: registered once with the engine instead of for each wait;
+ * from now on weft_close must close it. Its flags stay. Plain. -EBADF, -ENOMEM, -EPERM it cannot be
+ * polled (a regular file).
+ */
+WEFT_API int weft_fd_own(int fd);
+
+/* Waiting calls. */
+
+/** read(2): up to `len` bytes; 0 at the end. */
+WEFT_API WEFT_MUST_CHECK ssize_t weft_read(int fd, void *buf, size_t len);
+/** write(2): at least one byte, possibly fewer than `len`. */
+WEFT_API WEFT_MUST_CHECK ssize_t weft_write(int fd, const void *buf, size_t len);
+/** Writes all `len` bytes, waiting as often as needed: 0. After a failure or cancellation an unknown
+ *  part was written. */
+WEFT_API WEFT_MUST_CHECK int weft_write_all(int fd, const void *buf, size_t len);
+/** recv(2). */
+WEFT_API WEFT_MUST_CHECK ssize_t weft_recv(int fd, void *buf, size_t len, int flags);
+/** send(2); SIGPIPE is never raised. */
+WEFT_API WEFT_MUST_CHECK ssize_t weft_send(int fd, const void *buf, size_t len, int flags);
+/** recvfrom(2); `from` may be NULL and is untouched on failure. */
+WEFT_API WEFT_MUST_CHECK ssize_t weft_recvfrom(int fd, void *buf, size_t len, int flags,
+                                               struct weft_address *from);
+/** sendto(2); `to` NULL: the connected peer. SIGPIPE is never raised. */
+WEFT_API WEFT_MUST_CHECK ssize_t weft_sendto(int fd, const void *buf, size_t len, int flags,
+                                             const struct weft_address *to);
+/** accept(2): a new owned descriptor; `peer` may be NULL and is untouched on failure. */
+WEFT_API WEFT_MUST_CHECK int weft_accept(int fd, struct weft_address *peer);
+/** connect(2): 0 when connected. After a cancelled or failed connect only close is allowed. */
+WEFT_API WEFT_MUST_CHECK int weft_connect(int fd, const struct weft_address *address);
+/** Waits until one of the POLLIN, POLLOUT ... `events` holds; returns those that do (POLLERR and
+ *  POLLHUP also unasked). A regular file is always ready. */
+WEFT_API WEFT_MUST_CHECK int weft_poll(int fd, int events);
+
+/**
+ * close(2). Releasing: never refused. Wakes every task that waits on the descriptor with -EBADF,
+ * removes readers and writers, waits for the kernel to let go of operations in flight, then closes.
+ * Also right for descriptors that weft does not own. Outside a task: use weft_loop_close_fd, or this
+ * call when no loop runs in the thread. 0, -EBADF; the number is free after any result but -EBADF.
+ */
+WEFT_API int weft_close(int fd);
+
+WEFT_END
+
+#endif

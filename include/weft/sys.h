@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft/sys.h: the one table between weft and the world
+ *
+ * The clock, randomness, memory and every system call that a loop makes go through one constant
+ * table of functions, which is a parameter of the loop. `weft_sys_default` is libc and the kernel.
+ * Other tables own time, fail any call in turn, or simulate a network: that is how weft is tested,
+ * and how programs built on it can be.
+ *
+ *     loop ── sys ──┬── weft_sys_default    libc and the kernel
+ *                   ├── a fault table       counts calls, fails the n-th
+ *                   └── the simulator       virtual clock, descriptors in memory
+ *
+ * Rules of the table
+ *   1. Every entry takes the table itself first, so that a table may be the first member of a larger
+ *      struct and keep its state there. The table must stay in place as long as a loop uses it.
+ *   2. Results are the kernel's, with errors as negative errno values; `errno` is not used.
+ *   3. Entries are called on the loop's thread, except `clock` and `write` (the wake-up), which any
+ *      thread may call.
+ *   4. A NULL entry reads as -ENOSYS. `size` is the size of the struct that the maker of the table
+ *      was compiled with; entries beyond it read as NULL. Entries are only ever appended.
+ *
+ * What concerns the whole process (signal handlers, fork hooks, threads) always goes through
+ * weft_sys_default and stands after the mark below.
+ */
+#ifndef WEFT_SYS_H
+#define WEFT_SYS_H
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <weft/types.h>
+
+WEFT_BEGIN
+
+struct epoll_event;
+struct sigaction;
+
+/** The table. Each entry behaves as the system call of its name; see the man page in section 2. */
+struct weft_sys {
+    /** sizeof(struct weft_sys) for the maker of the table. */
+    size_t size;
+    /** Flags: WEFT_SYS_... */
+    unsigned flags;
+    /** The table that this one wraps (a fault table over another one), or NULL. */
+    const struct weft_sys *inner;
+
+    /** The monotonic clock, in nanoseconds. Any thread. */
+    weft_ns (*clock)(const struct weft_sys *sys);
+    /** Fills `buf` with random bytes. */
+    int (*random)(const struct weft_sys *sys, void *buf, size_t len);
+
+    /** As realloc(3): `p` NULL allocates, `size` 0 frees and returns NULL. NULL when out of memory. */
+    void *(*realloc)(const struct weft_sys *sys, void *p, size_t size);
+    /** Anonymous private mapping with `flags` added; the address goes to `*ret`. */
+    int (*mmap)(const struct weft_sys *sys, size_t len, int prot, int flags, int fd, int64_t offset,
+                void **ret);
+    /** munmap(2). */
+    int (*munmap)(const struct weft_sys *sys, void *p, size_t len);
+    /** mprotect(2). */
+    int (*mprotect)(const struct weft_sys *sys, void *p, size_t len, int prot);
+    /** madvise(2). */
+    int (*madvise)(const struct weft_sys *sys, void *p, size_t len, int advice);
+
+    /** close(2). */
+    int (*close)(const struct weft_sys *sys, int fd);
+    /** read(2). */
+    ssize_t (*read)(const struct weft_sys *sys, int fd, void *buf, size_t len);
+    /** write(2). Any thread. */
+    ssize_t (*write)(const struct weft_sys *sys, int fd, const void *buf, size_t len);
+    /** preadv2(2) with one vector at the file's own position and `flags` (RWF_NOWAIT). */
+    ssize_t (*read_flags)(const struct weft_sys *sys, int fd, void *buf, size_t len, int flags);
+    /** pwritev2(2) with one vector at the file's own position and `flags` (RWF_NOWAIT). */
+    ssize_t (*write_flags)(const struct weft_sys *sys, int fd, const void *buf, size_t len,
+                           int flags);
+    /** fcntl(2) with an integer argument. */
+    int (*fcntl)(const struct weft_sys *sys, int fd, int command, long arg);
+    /** fstat(2). */
+    int (*fstat)(const struct weft_sys *sys, int fd, struct stat *ret);
+    /** pipe2(2). */
+    int (*pipe2)(const struct weft_sys *sys, int fds[2], int flags);
+    /** eventfd(2). */
+    int (*eventfd)(const struct weft_sys *sys, unsigned value, int flags);
+
+    /** socket(2). */
+    int (*socket)(const struct weft_sys *sys, int domain, int type, int protocol);
+    /** socketpair(2). */
+    int (*socketpair)(const struct weft_sys *sys, int domain, int type, int protocol, int fds[2]);
+    /** bind(2). */
+    int (*bind)(const struct weft_sys *sys, int fd, const struct sockaddr *address, socklen_t len);
+    /** listen(2). */
+    int (*listen)(const struct weft_sys *sys, int fd, int backlog);
+    /** accept4(2). */
+    int (*accept4)(const struct weft_sys *sys, int fd, struct sockaddr *address, socklen_t *len,
+                   int flags);
+    /** connect(2). */
+    int (*connect)(const struct weft_sys *sys, int fd, const struct sockaddr *address,
+                   socklen_t len);
+    /** recvfrom(2). */
+    ssize_t (*recvfrom)(const struct weft_sys *sys, int fd, void *buf, size_t len, int flags,
+                        struct sockaddr *address, socklen_t *address_len);
+    /** sendto(2). */
+    ssize_t (*sendto)(const struct weft_sys *sys, int fd, const void *buf, size_t len, int flags,
+                      const struct sockaddr *address, socklen_t address_len);
+    /** shutdown(2). */
+    int (*shutdown)(const struct weft_sys *sys, int fd, int how);
+    /** getsockname(2). */
+    int (*getsockname)(const struct weft_sys *sys, int fd, struct sockaddr *address,
+                       socklen_t *len);
+    /** getpeername(2). */
+    int (*getpeername)(const struct weft_sys *sys, int fd, struct sockaddr *address,
+                       socklen_t *len);
+    /** getsockopt(2). */
+    int (*getsockopt)(const struct weft_sys *sys, int fd, int level, int option, void *value,
+                      socklen_t *len);
+    /** setsockopt(2). */
+    int (*setsockopt)(const struct weft_sys *sys, int fd, int level, int option, const void *value,
+                      socklen_t len);
+
+    /** poll(2); the timeout is a duration and is never cut short by rounding. */
+    int (*poll)(const struct weft_sys *sys, struct pollfd *fds, size_t count, weft_ns timeout);
+    /** epoll_create1(2). */
+    int (*epoll_create1)(const struct weft_sys *sys, int flags);
+    /** epoll_ctl(2). */
+    int (*epoll_ctl)(const struct weft_sys *sys, int epoll_fd, int op, int fd,
+                     struct epoll_event *event);
+    /** epoll_wait(2); the timeout is a duration and is never cut short by rounding. */
+    int (*epoll_wait)(const struct weft_sys *sys, int epoll_fd, struct epoll_event *events,
+                      int count, weft_ns timeout);
+    /** io_uring_setup(2); `params` is a struct io_uring_params. */
+    int (*io_uring_setup)(const struct weft_sys *sys, unsigned entries, void *params);
+    /** io_uring_enter(2), with the extended argument when `flags` says so. */
+    int (*io_uring_enter)(const struct weft_sys *sys, int fd, unsigned to_submit,
+                          unsigned min_complete, unsigned flags, const void *arg, size_t arg_len);
+    /** io_uring_register(2). */
+    int (*io_uring_register)(const struct weft_sys *sys, int fd, unsigned opcode, void *arg,
+                             unsigned count);
+
+    /* Acts of the whole process: only the entries of weft_sys_default are ever called. */
+
+    /** sigaction(2). */
+    int (*sigaction)(const struct weft_sys *sys, int signal, const struct sigaction *action,
+                     struct sigaction *ret_old);
+    /** sigaltstack(2); both point at a stack_t. */
+    int (*sigaltstack)(const struct weft_sys *sys, const void *stack, void *ret_old);
+    /** pthread_sigmask(3); both point at a sigset_t. */
+    int (*sigmask)(const struct weft_sys *sys, int how, const void *set, void *ret_old);
+    /** raise(3). */
+    int (*raise)(const struct weft_sys *sys, int signal);
+    /** pthread_atfork(3). */
+    int (*atfork)(const struct weft_sys *sys, void (*prepare)(void), void (*parent)(void),
+                  void (*child)(void));
+    /** getpid(2). */
+    int (*getpid)(const struct weft_sys *sys);
+    /** The value of an environment variable, or NULL; the text belongs to the environment. */
+    const char *(*getenv)(const struct weft_sys *sys, const char *name);
+};
+
+/** The table's clock is virtual: the engine `sim` moves it, and no real time passes. */
+#define WEFT_SYS_VIRTUAL_CLOCK 1u
+
+/** libc and the kernel. Never changes. Any thread. */
+extern WEFT_API const struct weft_sys weft_sys_default;
+
+WEFT_END
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft/weft.h: everything
+ *
+ * Reading order for a newcomer: task.h, scope.h, net.h, sync.h, queue.h, group.h; then wait.h and
+ * loop.h for those who extend weft, and sys.h for those who test with it.
+ */
+#ifndef WEFT_WEFT_H
+#define WEFT_WEFT_H
+
+#include <weft/error.h>
+#include <weft/future.h>
+#include <weft/generator.h>
+#include <weft/loop.h>
+#include <weft/net.h>
+#include <weft/run.h>
+#include <weft/scope.h>
+#include <weft/sys.h>
+#include <weft/task.h>
+#include <weft/types.h>
+#include <weft/wait.h>
+
+#endif

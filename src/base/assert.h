@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * assert.h: checks of our own code, and of our callers
+ *
+ * weft__assert    an internal invariant; off in release builds
+ * weft__misuse    a caller broke a rule of the public interface: debug builds print a sentence that
+ *                 names both sides and abort; release builds return the given code
+ *
+ *     if (!task)
+ *         return weft__misuse(-EPERM, "weft_sleep was called outside a task");
+ */
+#ifndef WEFT_BASE_ASSERT_H
+#define WEFT_BASE_ASSERT_H
+
+#include <weft/types.h>
+
+#ifndef WEFT_DEBUG
+#define WEFT_DEBUG 0
+#endif
+
+#define weft__likely(x) __builtin_expect(!!(x), 1)
+#define weft__unlikely(x) __builtin_expect(!!(x), 0)
+
+/** Prints "weft: <file:line>: invariant broken: <text>" and aborts. */
+WEFT_NORETURN void weft__assert_failed(const char *text, const char *site);
+
+/** Prints "weft: misuse: <sentence>" and aborts in debug builds; else returns `code`. */
+int weft__misuse(int code, const char *format, ...) WEFT_PRINTF(2, 3);
+
+/** Prints "weft: <sentence>" to stderr. Async-signal-safe only as far as vsnprintf is. */
+void weft__report(const char *format, ...) WEFT_PRINTF(1, 2);
+
+#if WEFT_DEBUG
+#define weft__assert(x) \
+    (weft__likely(x) ? (void)0 : weft__assert_failed(#x, __FILE__ ":" WEFT__LINE(__LINE__)))
+#else
+#define weft__assert(x) ((void)sizeof(!!(x)))
+#endif
+#define WEFT__LINE(line) WEFT__LINE_TEXT(line)
+#define WEFT__LINE_TEXT(line) #line
+
+#endif

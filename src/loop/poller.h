@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * poller.h: operations on descriptors (for the layers above; implementers: loop/poller_backend.h)
+ *
+ * net fills a `struct weft__op`, submits it to the loop, and parks until done() wakes it. The same
+ * three calls serve every engine.
+ */
+#ifndef WEFT_LOOP_POLLER_H
+#define WEFT_LOOP_POLLER_H
+
+#include "loop/poller_backend.h"
+
+#include <weft/loop.h>
+
+/** Starts an operation; see weft__poller_ops.submit. */
+int weft__loop_submit(struct weft_loop *loop, struct weft__op *op);
+/** Takes it back; see weft__poller_ops.cancel. */
+int weft__loop_withdraw(struct weft_loop *loop, struct weft__op *op);
+/** Marks a descriptor as owned (1) or not (0); 0 or -ENOMEM, -EBADF. */
+int weft__loop_own(struct weft_loop *loop, int fd, int owned);
+/**
+ * Closes a descriptor: everyone on it gets -EBADF, the engine lets go, close(2). Returns 1 closed
+ * now, 0 closed(arg) will be called with the result of close(2), or negative.
+ */
+int weft__loop_close_op(struct weft_loop *loop, int fd, void (*closed)(void *arg, int rc),
+                        void *arg);
+/** The loop's table. */
+const struct weft_sys *weft__loop_sys(const struct weft_loop *loop);
+/** The calling thread's running loop's table, or weft_sys_default. */
+const struct weft_sys *weft__sys_current(void);
+
+#endif

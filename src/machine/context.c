@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * context.c: what surrounds the switch: beginnings, ends, and the state of those that ask for more
+ *
+ * The first frame of a new context is written here as weft__switch would have left it; the table in
+ * switch_x86_64.S shows it. Under ASan and TSan a new context begins in a function that reports its
+ * arrival and then calls the real one. The state that only some contexts keep to themselves is saved
+ * around the plain switch, on the context's own stack, so that it costs the others nothing.
+ *
+ * Stacks come from elsewhere (stack.h); where WEFT_UCONTEXT is set, context_ucontext.c writes the first
+ * frame and switches.
+ */
+#include "machine/context.h"
+
+#include <errno.h>
+
+#if WEFT__SANITIZED
+/** The entry function of every context in a sanitizer build. */
+static void report_arrival(void *arg)
+{
+    struct weft__sanitizer *self = (struct weft__sanitizer *)arg;
+
+    weft__sanitizer_arrive(self);
+    self->entry(self->arg);
+    __builtin_unreachable();
+}
+#endif
+
+void weft__context_prepare(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
+                           void *arg);
+
+void weft__context_make(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
+                        void *arg)
+{
+#if WEFT__SANITIZED
+    weft__sanitizer_make(&c->sanitizer, low, (size_t)((char *)top - (char *)low));
+    c->sanitizer.entry = entry;
+    c->sanitizer.arg = arg;
+    entry = report_arrival;
+    arg = &c->sanitizer;
+#endif
+    weft__context_prepare(c, low, top, entry, arg);
+}
+
+void weft__context_adopt(struct weft__context *c)
+{
+    c->sp = NULL;
+#if WEFT__SANITIZED
+    weft__sanitizer_adopt(&c->sanitizer);
+#endif
+}
+
+void weft__context_free(struct weft__context *c)
+{
+#if WEFT__SANITIZED
+    weft__sanitizer_free(&c->sanitizer, c->sp);
+#endif
+    c->sp = NULL;
+}
+
+#if !WEFT_UCONTEXT
+
+void weft__context_enter(void);
+
+/** Writes the frame that the first switch takes up. */
+void weft__context_prepare(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
+                           void *arg)
+{
+    uintptr_t *frame = (uintptr_t *)((uintptr_t)top & ~(uintptr_t)15) - 9;
+
+    (void)low;
+    frame[0] = 0;
+    frame[1] = 0;
+    frame[2] = (uintptr_t)entry;
+    frame[3] = (uintptr_t)arg;
+    frame[4] = 0;
+    frame[5] = 0;
+    frame[6] = (uintptr_t)weft__context_enter;
+    frame[7] = 0;
+    frame[8] = 0;
+    c->sp = frame;
+}
+
+int weft__context_check(void)
+{
+    uint64_t shadow_stack = 0;
+
+    /* Does nothing, and leaves the 0, on processors without shadow stacks and where they are off. */
+    __asm__ volatile(".byte 0xf3, 0x48, 0x0f, 0x1e, 0xc8 # rdsspq %%rax" : "+a"(shadow_stack));
+    return shadow_stack ? -ENOTSUP : 0;
+}
+
+#endif
+
+/** The head of the C++ runtime's per-thread record, which the Itanium C++ ABI lays down. */
+struct cxa_globals {
+    void *caught;
+    unsigned uncaught;
+};
+
+/** Present only where the program has a C++ runtime. */
+struct cxa_globals *__cxa_get_globals(void) __attribute__((weak));
+
+void weft__full_state_read(struct weft__full_state *ret)
+{
+    struct cxa_globals *exceptions = __cxa_get_globals ? __cxa_get_globals() : NULL;
+
+    *ret = (struct weft__full_state){0};
+    if (exceptions) {
+        ret->caught = exceptions->caught;
+        ret->uncaught = exceptions->uncaught;
+    }
+#ifdef __x86_64__
+    __asm__ volatile("stmxcsr %0" : "=m"(ret->mxcsr));
+    __asm__ volatile("fnstcw %0" : "=m"(ret->x87));
+#endif
+}
+
+void weft__full_state_load(const struct weft__full_state *state)
+{
+    struct cxa_globals *exceptions = __cxa_get_globals ? __cxa_get_globals() : NULL;
+
+    if (exceptions) {
+        exceptions->caught = state->caught;
+        exceptions->uncaught = state->uncaught;
+    }
+#ifdef __x86_64__
+    __asm__ volatile("ldmxcsr %0" : : "m"(state->mxcsr));
+    __asm__ volatile("fldcw %0" : : "m"(state->x87));
+#endif
+}
+
+void weft__context_switch_full(struct weft__context *from, struct weft__context *to,
+                               struct weft__full_state *shared)
+{
+    struct weft__full_state own;
+
+    weft__full_state_read(&own);
+    weft__full_state_load(shared);
+    weft__context_switch(from, to);
+    weft__full_state_read(shared);
+    weft__full_state_load(&own);
+}

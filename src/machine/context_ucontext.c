@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * context_ucontext.c: changing stacks with the C library's own calls
+ *
+ * For architectures without a switch of ours, and with -DWEFT_UCONTEXT=1 for anyone who doubts ours or
+ * must run under shadow stacks, which the C library knows how to switch. The ucontext_t of a suspended
+ * context lies on its own stack and context->sp points to it, so that struct weft__context is the
+ * same in both builds. Each switch saves and restores the signal mask by a system call: slow, and
+ * the mask belongs to the context here, not to the thread.
+ *
+ * Not available in C libraries that have no swapcontext (musl).
+ */
+#include "machine/context.h"
+
+#if WEFT_UCONTEXT
+
+#include <ucontext.h>
+
+void weft__context_prepare(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
+                           void *arg);
+
+/** What a new context begins with; lies at the top of its stack. */
+struct beginning {
+    /** The first saved context. */
+    ucontext_t context;
+    /** What to call. */
+    void (*entry)(void *arg);
+    void *arg;
+};
+
+/** makecontext passes ints only, so the pointer arrives in two halves. */
+static void begin(unsigned high, unsigned low)
+{
+    uintptr_t address = (uintptr_t)((uint64_t)high << 32 | low);
+    const struct beginning *b = (const struct beginning *)address;
+
+    b->entry(b->arg);
+    __builtin_unreachable();
+}
+
+void weft__context_prepare(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
+                           void *arg)
+{
+    uintptr_t place = ((uintptr_t)top - sizeof(struct beginning)) & ~(uintptr_t)63;
+    struct beginning *b = (struct beginning *)place;
+    uint64_t address = place;
+
+    getcontext(&b->context);
+    b->entry = entry;
+    b->arg = arg;
+    b->context.uc_stack.ss_sp = low;
+    b->context.uc_stack.ss_size = place - (uintptr_t)low;
+    b->context.uc_link = NULL;
+    makecontext(&b->context, (void (*)(void))begin, 2, (unsigned)(address >> 32),
+                (unsigned)address);
+    c->sp = &b->context;
+}
+
+void weft__switch(void **from_sp, void *const *to_sp)
+{
+    ucontext_t here;
+
+    *from_sp = &here;
+    swapcontext(&here, (const ucontext_t *)*to_sp);
+}
+
+void weft__switch_final(void *const *to_sp)
+{
+    setcontext((const ucontext_t *)*to_sp);
+    __builtin_unreachable();
+}
+
+int weft__context_check(void)
+{
+    return 0;
+}
+
+#endif
