@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs weft's benches beside those of its peers and prints a table.
+
+    bench/run.py [--bin build/release/bench] [--out build/bench] [--only switch,sleepers/10000]
+                 [--systems weft,go] [--reps 5] [--quick]
+
+Each program runs alone, pinned to one processor, and the systems take turns (A B C, A B C), so
+that a machine that grows slower or noisier does so for all. OUT/results.tsv gets the medians of
+this run and nothing else. bench/README.md tells how to read them.
+"""
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True  # the sources may lie where nothing can be written
+
+import figures  # noqa: E402
+import systems  # noqa: E402
+
+# name of the run -> arguments of the program, most repetitions that are worth their time
+RUNS = {
+    "switch": (["switch"], 99),
+    "spawn_join": (["spawn_join"], 99),
+    "yield_ring/1000": (["yield_ring", "1000"], 99),
+    "yield_ring/100000": (["yield_ring", "100000"], 99),
+    "queue": (["queue"], 99),
+    "timers": (["timers"], 99),
+    "sleepers/10000": (["sleepers", "10000", "1"], 99),
+    "sleepers/100000": (["sleepers", "100000", "4"], 3),
+    "sleepers/1000000": (["sleepers", "1000000", "30"], 2),
+}
+LONG = ("sleepers/100000", "sleepers/1000000")
+PATIENCE_SECONDS = 180
+QUIET_WAIT_SECONDS = 1.0
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def machine_ticks():
+    """Clock ticks that all processors spent busy, and all that passed."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(word) for word in file.readline().split()[1:9]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+
+def await_quiet():
+    """Waits a little for other processes to pause; on a busy machine it gives up."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < QUIET_WAIT_SECONDS:
+        busy, total = machine_ticks()
+        time.sleep(0.1)
+        busy_now, total_now = machine_ticks()
+        if busy_now - busy <= 0.12 * (total_now - total):
+            return
+
+
+class Foreign:
+    """Measures what processes other than ours used meanwhile, in percent of the machine."""
+
+    def __init__(self):
+        self.busy, self.total = machine_ticks()
+        self.own = self.own_ticks()
+
+    @staticmethod
+    def own_ticks():
+        """Ticks that this process and its ended children used."""
+        return sum(os.times()[:4]) * os.sysconf("SC_CLK_TCK")
+
+    def percent(self):
+        """The share since this object was made."""
+        busy, total = machine_ticks()
+        others = busy - self.busy - (self.own_ticks() - self.own)
+        return max(0.0, 100.0 * others / max(1, total - self.total))
+
+
+def prepare():
+    """In the child: its own process group, one processor, the first to go when memory ends."""
+    os.setsid()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
+    except OSError:
+        pass
+
+
+def run_once(system, arguments):
+    """One run of a program: its lines, the share of others; raises RuntimeError where it fails."""
+    await_quiet()
+    foreign = Foreign()
+    command = system.command + arguments + system.tail
+    with subprocess.Popen(command, env=system.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, preexec_fn=prepare) as process:
+        try:
+            output, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise RuntimeError(f"not done after {PATIENCE_SECONDS} s") from error
+            raise
+    if process.returncode:
+        raise RuntimeError(f"status {process.returncode} {(output + errors).strip()[-300:]}")
+    return output.splitlines(), foreign.percent()
+
+
+class Bench:
+    """The whole run: which programs, how often, and what came out."""
+
+    def __init__(self, programs, reps):
+        self.programs = programs
+        self.reps = reps
+        self.figures = figures.Figures()
+        self.notes = []
+        self.broken = set()  # (run, system) that failed: not tried again
+
+    def note(self, text):
+        """Says a thing once, however many runs say it."""
+        if text not in self.notes:
+            self.notes.append(text)
+            print(text, flush=True)
+
+    def turn(self, run, system):
+        """One system's turn in one run."""
+        try:
+            lines, foreign = run_once(system, RUNS[run][0])
+        except RuntimeError as error:
+            self.broken.add((run, system.name))
+            self.note(f"{system.name} {run}: FAILED: {error}")
+            return
+        for line in lines:
+            if line.startswith("#"):
+                self.note(f"{system.name}: {line[1:].strip()}")
+            else:
+                self.figures.add(system.name, line, foreign)
+
+    def runs(self, names):
+        """All runs, the systems in turn within each repetition."""
+        for run in names:
+            begun = time.monotonic()
+            for _ in range(min(self.reps, RUNS[run][1])):
+                for system in self.programs:
+                    if RUNS[run][0][0] in system.benches and (run, system.name) not in self.broken:
+                        self.turn(run, system)
+            print(f"{run}: {time.monotonic() - begun:.0f} s", flush=True)
+
+
+def parsed():
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Runs the benches of weft and its peers.")
+    parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/bench"),
+                        help="weft's bench program, or the folder that holds it as `core`")
+    parser.add_argument("--out", default=os.path.join(ROOT, "build/bench"),
+                        help="folder for results.tsv and peers")
+    parser.add_argument("--only", default="", help="benches or single runs, with commas (all)")
+    parser.add_argument("--systems", default=",".join(["weft", "weft/small"] + list(systems.PEERS)),
+                        help="columns of the table (all)")
+    parser.add_argument("--reps", type=int, default=5, help="repetitions of each run (5)")
+    parser.add_argument("--quick", action="store_true",
+                        help="one repetition, without the two larger crowds of sleepers")
+    return parser.parse_args()
+
+
+def names_it(word, run):
+    """Whether a word of --only means this run: its whole name, or the bench before the slash."""
+    return word in (run, run.split("/", maxsplit=1)[0])
+
+
+def chosen_runs(options):
+    """Names of the runs to do; an unknown one ends the program."""
+    wanted = [word for word in options.only.split(",") if word]
+    for word in wanted:
+        if not any(names_it(word, run) for run in RUNS):
+            sys.exit(f"no such bench: {word} (there are: {', '.join(RUNS)})")
+    if wanted:
+        return [run for run in RUNS if any(names_it(word, run) for word in wanted)]
+    return [run for run in RUNS if not (options.quick and run in LONG)]
+
+
+def main():
+    """Builds, runs, prints, writes; exits 1 where anything that is installed failed."""
+    options = parsed()
+    names = chosen_runs(options)
+    out = os.path.abspath(options.out)
+    os.makedirs(out, exist_ok=True)
+    results = os.path.join(out, "results.tsv")
+    if os.path.exists(results):
+        os.remove(results)
+    programs, failed = systems.find(options.systems.split(","), options.bin, out, print)
+    for system in programs:
+        if system.version:
+            print(f"{system.name}: {system.version}")
+    bench = Bench(programs, 1 if options.quick else options.reps)
+    try:
+        bench.runs(names)
+    except KeyboardInterrupt:
+        print("interrupted: the table has what was measured until now")
+        failed = True
+    print("\n" + bench.figures.table([system.name for system in programs]))
+    bench.figures.write(results)
+    print(f"\nmedians of {bench.reps} interleaved runs (fewer for crowds), ± half their range;"
+          f" a ratio below 1: weft is better\nwritten to {results}")
+    return 1 if failed or bench.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
