@@ -4,11 +4,11 @@
  *
  * The first frame of a new context is written here as weft__switch would have left it; the table in
  * switch_x86_64.S shows it. Under ASan and TSan a new context begins in a function that reports its
- * arrival and then calls the real one. The state that only some contexts keep to themselves is saved
- * around the plain switch, on the context's own stack, so that it costs the others nothing.
+ * arrival and then calls the real one. The state that only some contexts keep to themselves is
+ * saved around the plain switch, on the context's own stack, so that it costs the others nothing.
  *
- * Stacks come from elsewhere (stack.h); where WEFT_UCONTEXT is set, context_ucontext.c writes the first
- * frame and switches.
+ * Stacks come from elsewhere (stack.h); where WEFT_UCONTEXT is set, context_ucontext.c writes the
+ * first frame and switches.
  */
 #include "machine/context.h"
 
@@ -18,16 +18,14 @@
 /** The entry function of every context in a sanitizer build. */
 static void report_arrival(void *arg)
 {
-    struct weft__sanitizer *self = (struct weft__sanitizer *)arg;
+    struct weft__context *self = (struct weft__context *)arg;
 
-    weft__sanitizer_arrive(self);
-    self->entry(self->arg);
+    weft__sanitizer_arrive(&self->sanitizer);
+    self->sp = NULL;
+    self->sanitizer.entry(self->sanitizer.arg);
     __builtin_unreachable();
 }
 #endif
-
-void weft__context_prepare(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
-                           void *arg);
 
 void weft__context_make(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
                         void *arg)
@@ -37,7 +35,7 @@ void weft__context_make(struct weft__context *c, void *low, void *top, void (*en
     c->sanitizer.entry = entry;
     c->sanitizer.arg = arg;
     entry = report_arrival;
-    arg = &c->sanitizer;
+    arg = c;
 #endif
     weft__context_prepare(c, low, top, entry, arg);
 }
@@ -85,8 +83,9 @@ int weft__context_check(void)
 {
     uint64_t shadow_stack = 0;
 
-    /* Does nothing, and leaves the 0, on processors without shadow stacks and where they are off. */
-    __asm__ volatile(".byte 0xf3, 0x48, 0x0f, 0x1e, 0xc8 # rdsspq %%rax" : "+a"(shadow_stack));
+    /* Does nothing, and leaves the 0, on processors without shadow stacks and where they are off.
+     */
+    __asm__ volatile("rdsspq %0" : "+r"(shadow_stack));
     return shadow_stack ? -ENOTSUP : 0;
 }
 

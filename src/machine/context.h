@@ -2,8 +2,8 @@
 /*
  * context.h: several stacks on one thread
  *
- * A context is a stack and a place in it. Exactly one runs; the others are suspended where they last
- * switched away. The layers above see make, switch and free, and build coroutines from them.
+ * A context is a stack and a place in it. Exactly one runs; the others are suspended where they
+ * last switched away. The layers above see make, switch and free, and build coroutines from them.
  *
  *     struct weft__context loop, task;
  *
@@ -12,12 +12,12 @@
  *     weft__context_switch(&loop, &task);              runs run(arg) until it switches back
  *     weft__context_free(&task);
  *
- * On x86-64 the switch is switch_x86_64.S: six registers, about 5 ns for a round trip. Elsewhere, and
- * with -DWEFT_UCONTEXT=1, it is the C library's swapcontext, which also saves and restores the signal
- * mask and costs two system calls for a round trip.
+ * On x86-64 the switch is switch_x86_64.S: six registers, about 4 ns for a round trip. Elsewhere,
+ * and with -DWEFT_UCONTEXT=1, it is the C library's swapcontext, which also saves and restores the
+ * signal mask and costs two system calls for a round trip.
  *
- * A context belongs to its thread. The caller keeps the stack alive until the context has ended or is
- * freed. Nothing here allocates or fails, except weft__context_check.
+ * A context belongs to its thread. The caller keeps the stack alive until the context has ended or
+ * is freed. Nothing here allocates or fails, except weft__context_check.
  */
 #ifndef WEFT_MACHINE_CONTEXT_H
 #define WEFT_MACHINE_CONTEXT_H
@@ -28,7 +28,7 @@
 #include "machine/sanitizer.h"
 
 #ifndef WEFT_UCONTEXT
-#ifdef __x86_64__
+#if defined(__x86_64__) && defined(__LP64__)
 #define WEFT_UCONTEXT 0
 #else
 #define WEFT_UCONTEXT 1
@@ -38,8 +38,9 @@
 /** One stack and where it stands. */
 struct weft__context {
     /**
-     * While suspended: the saved frame (with ucontext: the saved ucontext_t). While it runs: where it
-     * was last suspended. NULL: it has ended.
+     * While suspended: the saved frame (with ucontext: the saved ucontext_t). NULL: it has ended,
+     * or is a thread's own and was never left. While it runs: where it last was suspended
+     * (sanitizer builds: NULL).
      */
     void *sp;
 #if WEFT__SANITIZED
@@ -49,9 +50,9 @@ struct weft__context {
 };
 
 /*
- * The switch comes back by an indirect jump, so the instruction behind the call must be a valid target
- * where branch tracking is compiled in. This is how the C library declares swapcontext, too: compilers
- * without the exact attribute know a call that returns twice.
+ * The switch comes back by an indirect jump, so the instruction behind the call must be a valid
+ * target where branch tracking is compiled in. This is how the C library declares swapcontext, too:
+ * compilers without the exact attribute know a call that returns twice.
  */
 #if defined(__CET__) && defined(__has_attribute)
 #if __has_attribute(indirect_return)
@@ -69,10 +70,14 @@ WEFT__INDIRECT_RETURN void weft__switch(void **from_sp, void *const *to_sp);
 /** Goes on at *to_sp and keeps nothing of the caller. */
 void weft__switch_final(void *const *to_sp) __attribute__((noreturn));
 
+/** Writes the first frame of a new context; one for each kind of switch. */
+void weft__context_prepare(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
+                           void *arg);
+
 /**
- * Makes a context that will run entry(arg) on the stack from `low` up to `top`, and must be ended by
- * weft__context_switch_final: `entry` never returns. Floating-point control words are those in force
- * when it first runs.
+ * Makes a context that will run entry(arg) on the stack from `low` up to `top`, and must be ended
+ * by weft__context_switch_final: `entry` never returns. Floating-point control words are those in
+ * force when it first runs.
  */
 void weft__context_make(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
                         void *arg);
@@ -92,7 +97,8 @@ void weft__context_free(struct weft__context *c);
  */
 int weft__context_check(void);
 
-/** Suspends `from`, which is running, and goes on with `to`; returns when somebody switches back. */
+/** Suspends `from`, which is running, and goes on with `to`; returns when somebody switches back.
+ */
 WEFT__INLINE void weft__context_switch(struct weft__context *from, struct weft__context *to)
 {
 #if WEFT__SANITIZED
@@ -101,6 +107,7 @@ WEFT__INLINE void weft__context_switch(struct weft__context *from, struct weft__
     weft__switch(&from->sp, &to->sp);
 #if WEFT__SANITIZED
     weft__sanitizer_arrive(&from->sanitizer);
+    from->sp = NULL;
 #endif
 }
 
@@ -116,8 +123,8 @@ __attribute__((noreturn)) WEFT__INLINE void weft__context_switch_final(struct we
 }
 
 /**
- * What a context that asked for it keeps to itself: how floating-point arithmetic rounds and traps, and
- * the C++ runtime's record of exceptions in flight. The others share one set.
+ * What a context that asked for it keeps to itself: how floating-point arithmetic rounds and traps,
+ * and the C++ runtime's record of exceptions in flight. The others share one set.
  */
 struct weft__full_state {
     /** C++: the exceptions being handled, innermost first. */
@@ -137,8 +144,9 @@ void weft__full_state_read(struct weft__full_state *ret);
 void weft__full_state_load(const struct weft__full_state *state);
 
 /**
- * As weft__context_switch, and keeps the caller's own state. `*shared` is the set of the others: read
- * it where the context begins, give it to each switch, load it before weft__context_switch_final.
+ * As weft__context_switch, and keeps the caller's own state. `*shared` is the set of the others:
+ * read it where the context begins, give it to each switch, load it before
+ * weft__context_switch_final.
  */
 void weft__context_switch_full(struct weft__context *from, struct weft__context *to,
                                struct weft__full_state *shared);

@@ -2,11 +2,11 @@
 /*
  * context_ucontext.c: changing stacks with the C library's own calls
  *
- * For architectures without a switch of ours, and with -DWEFT_UCONTEXT=1 for anyone who doubts ours or
- * must run under shadow stacks, which the C library knows how to switch. The ucontext_t of a suspended
- * context lies on its own stack and context->sp points to it, so that struct weft__context is the
- * same in both builds. Each switch saves and restores the signal mask by a system call: slow, and
- * the mask belongs to the context here, not to the thread.
+ * For architectures without a switch of ours, and with -DWEFT_UCONTEXT=1 for anyone who doubts ours
+ * or must run under shadow stacks, which the C library knows how to switch. The ucontext_t of a
+ * suspended context lies on its own stack and context->sp points to it, so that struct
+ * weft__context is the same in both builds. Each switch saves and restores the signal mask by a
+ * system call: slow, and the mask belongs to the context here, not to the thread.
  *
  * Not available in C libraries that have no swapcontext (musl).
  */
@@ -15,9 +15,6 @@
 #if WEFT_UCONTEXT
 
 #include <ucontext.h>
-
-void weft__context_prepare(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
-                           void *arg);
 
 /** What a new context begins with; lies at the top of its stack. */
 struct beginning {
