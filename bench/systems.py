@@ -118,8 +118,8 @@ def tokio(out):
     if not crate("tokio"):
         raise Absent("librust-tokio-dev")
     tries = cargos()
-    if not tries:
-        raise Absent("cargo")
+    if not tries or not shutil.which("cc"):
+        raise Absent("gcc" if tries else "cargo")
     for cargo, rustc in tries:
         try:
             return tokio_with(cargo, rustc, out)

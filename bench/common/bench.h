@@ -69,25 +69,26 @@ static inline uint64_t random_next(uint64_t *state)
 }
 
 /*
- * The bookkeeping of one sleepers run: N tasks are started, all sleep until one common deadline, all
- * wake. Memory is read when the last one sleeps. Waking is counted from the deadline to the last
- * task, not from the first task: a system that sorts out all its timers first would look quick.
+ * The bookkeeping of one sleepers run: N tasks are started, all sleep until one common deadline,
+ * all wake. Memory is read when the last one sleeps. Waking is counted from the deadline to the
+ * last task, not from the first task: a system that sorts out all its timers first would look
+ * quick.
  */
 struct sleepers {
-    const char *param;     /* N as given on the command line, for the result lines */
-    long count;            /* N */
-    long armed;            /* tasks that have entered their function and are about to sleep */
-    long woken;            /* tasks that have slept */
-    int64_t deadline;      /* when all wake, in wall_ns() */
-    int64_t wall_begun;    /* before the first task was started */
-    int64_t wall_armed;    /* when the last task slept */
-    int64_t wall_woken;    /* when the last task woke */
-    int64_t cpu_begun;     /* CPU time at wall_begun */
-    int64_t cpu_armed;     /* CPU time after the memory figures were read */
-    int64_t cpu_woken;     /* CPU time at wall_woken */
-    int64_t cpu_start;     /* CPU time that starting them all took */
-    double resident;       /* resident bytes: before, then the growth */
-    double page_tables;    /* page table bytes: before, then the growth */
+    const char *param;  /* N as given on the command line, for the result lines */
+    long count;         /* N */
+    long armed;         /* tasks that have entered their function and are about to sleep */
+    long woken;         /* tasks that have slept */
+    int64_t deadline;   /* when all wake, in wall_ns() */
+    int64_t wall_begun; /* before the first task was started */
+    int64_t wall_armed; /* when the last task slept */
+    int64_t wall_woken; /* when the last task woke */
+    int64_t cpu_begun;  /* CPU time at wall_begun */
+    int64_t cpu_armed;  /* CPU time after the memory figures were read */
+    int64_t cpu_woken;  /* CPU time at wall_woken */
+    int64_t cpu_start;  /* CPU time that starting them all took */
+    double resident;    /* resident bytes: before, then the growth */
+    double page_tables; /* page table bytes: before, then the growth */
 };
 
 static inline void sleepers_begin(struct sleepers *s, const char *param, double seconds)
@@ -119,7 +120,8 @@ static inline void sleepers_wake(struct sleepers *s)
     s->cpu_woken = cpu_ns();
 }
 
-/* Prints the figures; returns 1 when they mean nothing because some task slept after the deadline. */
+/* Prints the figures; returns 1 when they mean nothing because some task slept after the deadline.
+ */
 static inline int sleepers_report(const struct sleepers *s)
 {
     double count = (double)s->count;
