@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+#
+# weft's only build file (GNU make 4.2 or newer; mk/ holds the presets).
+#
+# One non-recursive make builds everything that belongs to one preset: the library from every
+# src/**/*.{c,S}, a program from every tests/**/test_*.c, examples/**/*.c and bench/weft/*.c. Nothing is
+# listed by hand. The commands a person types (test, demo, bench) first run `tools/setup`, then call
+# make again for the build they need. Paths are relative throughout, so the checkout may lie in a
+# folder whose name has spaces, and two checkouts may build at once.
+#
+#   make [PRESET=dev|release|asan|tsan|valgrind|ucontext] [CC=gcc|clang] [MUTANT=name]
+#   make help
+
+comma := ,
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# CC and AR of the environment and of the command line count; make's own defaults do not.
+ifneq ($(filter default undefined,$(origin CC)),)
+CC := gcc
+endif
+ifneq ($(filter default undefined,$(origin AR)),)
+AR := ar
+endif
+PYTHON ?= python3
+PRESET ?= dev
+SETUP ?= sh tools/setup
+
+include mk/presets.mk
+
+# build/dev, build/dev-clang, build/dev-mutant-lost_wake: one folder for each set of flags.
+compiler_suffix := $(if $(filter-out gcc cc,$(notdir $(CC))),-$(notdir $(lastword $(CC))))
+mutant_suffix := $(if $(MUTANT),-mutant-$(MUTANT))
+B := build/$(PRESET)$(compiler_suffix)$(mutant_suffix)
+
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wcast-qual
+common_flags := -std=gnu11 $(warnings) $(preset_cflags) -pthread -MMD -MP
+common_flags += $(if $(MUTANT),-DWEFT_MUTANT_$(MUTANT)=1)
+library_flags := $(common_flags) -fPIC -fvisibility=hidden -Iinclude -Isrc $(CFLAGS)
+test_flags := $(common_flags) -Iinclude -Isrc -Itests/support $(CFLAGS)
+user_flags := $(common_flags) -Iinclude $(CFLAGS)
+link_flags := $(preset_ldflags) -pthread $(LDFLAGS)
+# tests/support/leaks.c counts what passes through these.
+wrapped_calls := malloc calloc realloc free mmap munmap
+test_link_flags := $(addprefix -Wl$(comma)--wrap=,$(wrapped_calls)) $(link_flags)
+version_script := $(wildcard src/weft.map)
+
+# Everything is found by its name; LC_ALL makes the order the same everywhere.
+find_files = $(sort $(shell [ ! -d $(1) ] || LC_ALL=C find $(1) -type f -name '$(2)'))
+
+library_sources := $(call find_files,src,*.c) $(call find_files,src,*.S)
+library_objects := $(patsubst %,$(B)/obj/%.o,$(library_sources))
+support_objects := $(patsubst %,$(B)/obj/%.o,$(wildcard tests/support/*.c))
+test_programs := $(patsubst %.c,$(B)/%,$(call find_files,tests,test_*.c))
+example_programs := $(patsubst %.c,$(B)/%,$(call find_files,examples,*.c))
+bench_programs := $(patsubst bench/weft/%.c,$(B)/bench/%,$(wildcard bench/weft/*.c))
+static_library := $(B)/libweft.a
+shared_library := $(B)/libweft.so.0
+
+.PHONY: all library tests examples benches
+all: library examples
+library: $(static_library) $(B)/libweft.so
+tests: library $(test_programs)
+examples: library $(example_programs)
+benches: library $(bench_programs)
+
+# --- Compiling. Every object depends on the build files, so that changed flags rebuild it. ---------
+
+build_files := Makefile $(wildcard mk/*.mk)
+
+$(B)/obj/src/%.c.o: src/%.c $(build_files)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(library_flags) -c $< -o $@
+
+$(B)/obj/src/%.S.o: src/%.S $(build_files)
+	@mkdir -p $(@D)
+	$(call say,AS,$<)
+	$(Q)$(CC) $(library_flags) -Wa,--noexecstack -c $< -o $@
+
+$(B)/obj/tests/%.c.o: tests/%.c $(build_files)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(test_flags) -c $< -o $@
+
+$(B)/obj/%.c.o: %.c $(build_files)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(user_flags) -c $< -o $@
+
+# --- Linking ------------------------------------------------------------------------------------------
+
+# An archive keeps members whose sources are gone, so it is made anew each time. The list of sources is
+# a prerequisite too: a removed file changes the list and nothing else.
+$(static_library): $(library_objects) $(B)/sources.list
+	@mkdir -p $(@D)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(library_objects)
+
+$(shared_library): $(library_objects) $(version_script) $(B)/sources.list
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,libweft.so.0 $(addprefix -Wl$(comma)--version-script=,$(version_script)) \
+	  $(preset_so_ldflags) -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
+	  -o $@ $(library_objects) $(link_flags)
+
+$(B)/libweft.so: $(shared_library)
+	$(Q)ln -sf libweft.so.0 $@
+
+.PHONY: FORCE
+$(B)/sources.list: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(library_sources) | cmp -s - $@ || printf '%s\n' $(library_sources) > $@
+
+$(test_programs): $(B)/tests/%: $(B)/obj/tests/%.c.o $(support_objects) $(static_library)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $< $(support_objects) $(static_library) $(test_link_flags)
+
+$(example_programs): $(B)/examples/%: $(B)/obj/examples/%.c.o $(static_library)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $< $(static_library) $(link_flags)
+
+$(bench_programs): $(B)/bench/%: $(B)/obj/bench/weft/%.c.o $(static_library)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $< $(static_library) $(link_flags)
+
+-include $(shell [ ! -d $(B)/obj ] || find $(B)/obj -name '*.d')
+
+# --- Commands -----------------------------------------------------------------------------------------
+
+# A make that was not told -j uses all processors for the builds it starts itself.
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+submake = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+run_tests = $(PYTHON) tools/run_tests.py --build $(B) --preset $(PRESET) --cc '$(CC)' \
+  $(if $(ENGINE),--engine '$(ENGINE)') $(if $(TEST),--test '$(TEST)')
+
+.PHONY: test demo bench tidy format format-check mutants seeds clean help
+test:
+	@$(SETUP) test
+	@$(submake) tests examples
+	@$(run_tests)
+
+demo:
+	@$(SETUP) demo
+	@$(submake) PRESET=release MUTANT= library examples
+	@build/release$(compiler_suffix)/examples/demo
+
+bench:
+	@$(SETUP) bench
+	@$(submake) PRESET=release MUTANT= library benches
+	@$(PYTHON) bench/run.py
+
+tidy:
+	@$(submake) library
+	@$(PYTHON) tools/tidy.py --build $(B)
+
+mutants:
+	@$(PYTHON) tools/mutants.py --cc '$(CC)' $(if $(TEST),--only '$(TEST)')
+
+# SEEDS is the number of schedules for each scenario; the test command runs a few hundred.
+SEEDS ?= 100000
+seeds:
+	@$(submake) tests
+	@WEFT_SEEDS=$(SEEDS) $(run_tests) --folder tests/sim --timeout 7200
+
+formatted_files = $(foreach folder,include src tests examples bench,$(call find_files,$(folder),*.[ch]))
+format:
+	@clang-format -i $(formatted_files)
+
+format-check:
+	@clang-format --dry-run -Werror $(formatted_files)
+
+clean:
+	rm -rf build
+
+help:
+	@sed -n '/^#   make/s/^# //p' Makefile
+	@echo '  make test [ENGINE=epoll|poll|io_uring|sim] [TEST=pattern]   run the tests ($(PRESET) preset)'
+	@echo '  make demo        the main demonstration, over real sockets'
+	@echo '  make bench       measure; the table is also in build/bench/results.tsv'
+	@echo '  make tidy        the rules of the source tree'
+	@echo '  make format      clang-format in place; format-check only looks'
+	@echo '  make mutants     build each planted bug and see that a test catches it'
+	@echo '  make seeds       long runs of seeded schedules (SEEDS=$(SEEDS) for each scenario)'
+	@echo '  make clean       remove build/'
+	@echo 'V=1 prints the commands; SETUP=true skips tools/setup.'
+
+# --- Output -------------------------------------------------------------------------------------------
+
+ifeq ($(V),1)
+Q :=
+say =
+else
+Q := @
+say = @printf '  %-4s %s\n' '$(1)' '$(2)'
+endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.c: the engines that tests are repeated on
+ *
+ * A TEST_EACH_ENGINE runs once for each name in `test_engines`, with WEFT_BACKEND set to it in the
+ * child, so that every loop the test makes takes that engine. ENGINE in the environment (one name
+ * or several with commas) leaves the others out altogether: they are then not part of the plan, and
+ * are not counted as skipped. An engine that this machine refuses is skipped with the reason.
+ */
+#include "internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+const char *const test_engines[] = {"epoll", "poll", "io_uring", "sim", NULL};
+
+static const char *selected;
+
+bool test_engine_wanted(const char *engine)
+{
+    const char *wanted = getenv("ENGINE");
+    size_t len = strlen(engine);
+
+    if (!wanted || !*wanted)
+        return true;
+    while (*wanted) {
+        size_t word = strcspn(wanted, ", ");
+
+        if (word == len && memcmp(wanted, engine, len) == 0)
+            return true;
+        wanted += word + (wanted[word] != '\0');
+    }
+    return false;
+}
+
+void test_engine_select(const char *engine)
+{
+    selected = engine;
+    if (engine)
+        setenv("WEFT_BACKEND", engine, 1);
+    else
+        unsetenv("WEFT_BACKEND");
+}
+
+const char *test_engine(void)
+{
+    return selected;
+}
+
+bool test_engine_is(const char *engine)
+{
+    return selected && strcmp(selected, engine) == 0;
+}
+
+/* Weak, so that a program that tests an engine's refusal can answer for itself. */
+__attribute__((weak)) const char *test_engine_skip(const char *engine)
+{
+    (void)engine;
+    return NULL;
+}

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""run_tests.py: runs everything that tests weft, and adds up what it counted.
+
+Three kinds of programs are run, two at a time: the compiled tests (build/<preset>/tests/**/test_*), the
+scripts beside their sources (tests/**/test_*.py and test_*.sh), and tools/tidy.py. Each prints TAP: a
+plan "1..N", then "ok", "not ok" or "ok # SKIP reason". A program that ends with an error without a
+failed line, that prints fewer lines than it planned, or that prints no plan, counts as one failure
+more, so that a crash of the program itself cannot pass. Scripts find the build in the environment:
+WEFT_BUILD (build/dev), WEFT_PRESET (dev), CC.
+
+Each failed or skipped test is printed with its reason; the last line is "N passed, N failed, N skipped".
+The exit status is 1 when something failed or nothing ran. With CI=true a test skipped for an absent
+peer program counts as failed, since there the program should have been installed.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+TAP_LINE = re.compile(r"^(not )?ok\b\s*\d*\s*(?:- )?(.*?)(?:\s*# (.*))?$")
+TAP_PLAN = re.compile(r"^1\.\.(\d+)")
+
+
+class Result:
+    """What one program reported."""
+
+    def __init__(self, name):
+        self.name = name
+        self.passed = 0
+        self.failed = []  # (test, reason, lines of detail)
+        self.skipped = []  # (test, reason)
+        self.seconds = 0.0
+        self.notes = []  # lines that begin with "# =": figures the program wants shown
+
+    def read_tap(self, text):
+        """Counts the lines of TAP; returns how many the plan announced, or None without a plan."""
+        plan = None
+        for line in text.splitlines():
+            match = TAP_PLAN.match(line)
+            if match and plan is None:
+                plan = int(match[1])
+                continue
+            match = TAP_LINE.match(line)
+            if match:
+                self.take(*match.groups())
+            elif line.startswith("# ="):
+                self.notes.append(line[3:].strip())
+            elif line.startswith("# ") and self.failed and self.last_failed:
+                self.failed[-1][2].append(line[2:])
+        return plan
+
+    last_failed = False
+
+    def take(self, failed, test, comment):
+        comment = comment or ""
+        self.last_failed = bool(failed)
+        if failed:
+            self.failed.append((test, comment, []))
+        elif comment.upper().startswith("SKIP"):
+            self.skipped.append((test, comment[4:].strip() or "no reason given"))
+        else:
+            self.passed += 1
+
+    def count(self):
+        return self.passed + len(self.failed) + len(self.skipped)
+
+
+def end_group(process):
+    """Ends a program and its children; they share a process group of their own."""
+    for number in (signal.SIGQUIT, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(timeout=5)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+
+
+def run_program(name, command, environment, timeout):
+    """Runs one program and judges what it printed."""
+    result = Result(name)
+    start = time.monotonic()
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        env=environment, start_new_session=True, text=True, errors="replace")
+    hung = False
+    try:
+        text, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        hung = True
+        end_group(process)
+        text, _ = process.communicate()
+    result.seconds = time.monotonic() - start
+    plan = result.read_tap(text)
+    problem = None
+    if hung:
+        problem = f"still running after {timeout} s"
+    elif plan is None:
+        problem = f"exit status {process.returncode}, and no TAP plan in its output"
+    elif result.count() != plan:
+        problem = f"exit status {process.returncode} after {result.count()} of {plan} tests"
+    elif process.returncode != 0 and not result.failed:
+        problem = f"exit status {process.returncode}, though no test failed"
+    if problem:
+        result.failed.append((name, problem, text.splitlines()[-40:]))
+    return result
+
+
+def find_programs(options):
+    """[(name, command)] of everything to run; the compiled ones come first, in order of their names."""
+    programs = []
+    root = options.folder
+    for folder, _, files in sorted(os.walk(root)):
+        for file in sorted(files):
+            source = os.path.join(folder, file)
+            stem, extension = os.path.splitext(file)
+            if not stem.startswith("test_"):
+                continue
+            if extension == ".c":
+                binary = os.path.join(options.build, folder, stem)
+                programs.append((source, options.wrapper + [binary]))
+            elif extension == ".py" and not options.binaries_only:
+                programs.append((source, [sys.executable, source]))
+            elif extension == ".sh" and not options.binaries_only:
+                programs.append((source, ["sh", source]))
+    if root == "tests" and not options.binaries_only and os.path.exists("tools/tidy.py"):
+        programs.append(("tools/tidy.py", [sys.executable, "tools/tidy.py", "--build",
+                                           options.build]))
+    if options.test:
+        # The compiled tests choose by name; of the scripts, those run whose path has the text.
+        programs = [p for p in programs if p[0].endswith(".c") or options.test in p[0]]
+    if options.program:
+        programs = [p for p in programs if any(word in p[0] for word in options.program)]
+    return programs
+
+
+def make_environment(options):
+    environment = dict(os.environ)
+    environment.update(WEFT_BUILD=options.build, WEFT_PRESET=options.preset, CC=options.cc)
+    for name, value in (("ENGINE", options.engine), ("TEST", options.test)):
+        if value:
+            environment[name] = value
+        else:
+            environment.pop(name, None)
+    return environment
+
+
+def print_result(result, ci):
+    """Prints what a person must see of one program; returns (passed, failed, skipped)."""
+    failed = list(result.failed)
+    for test, reason in result.skipped:
+        if ci and reason.startswith("absent peer program"):
+            failed.append((test, f"{reason} (skips like this fail under CI=true)", []))
+        else:
+            print(f"skipped  {test}: {reason}")
+    for test, reason, details in failed:
+        print(f"FAILED   {test}: {reason}")
+        for line in details:
+            print(f"         | {line}")
+    for note in result.notes:
+        print(f"note     {result.name}: {note}")
+    sys.stdout.flush()
+    return result.passed, len(failed), result.count() - result.passed - len(result.failed) - (
+        len(failed) - len(result.failed))
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description="runs weft's tests")
+    parser.add_argument("--build", default="build/dev", help="the folder of the build")
+    parser.add_argument("--preset", default="dev")
+    parser.add_argument("--cc", default="gcc")
+    parser.add_argument("--engine", default="", help="run engine tests on this engine only")
+    parser.add_argument("--test", default="", help="run tests whose name has this text or pattern")
+    parser.add_argument("--folder", default="tests", help="look for tests below this folder only")
+    parser.add_argument("--program", action="append", help="run programs whose path has this text")
+    parser.add_argument("--wrapper", default="", help="put this command before each binary")
+    parser.add_argument("--binaries-only", action="store_true", help="leave the scripts out")
+    parser.add_argument("--jobs", type=int, default=2, help="programs that run at once")
+    parser.add_argument("--timeout", type=int, default=900, help="seconds for one program")
+    parser.add_argument("--slowest", type=int, default=3, help="how many slow programs to name")
+    options = parser.parse_args()
+    options.wrapper = options.wrapper.split()
+    return options
+
+
+def main():
+    options = parse_arguments()
+    ci = os.environ.get("CI") == "true"
+    environment = make_environment(options)
+    totals = [0, 0, 0]
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        runs = [pool.submit(run_program, name, command, environment, options.timeout)
+                for name, command in find_programs(options)]
+        for run in concurrent.futures.as_completed(runs):
+            results.append(run.result())
+            counts = print_result(results[-1], ci)
+            totals = [a + b for a, b in zip(totals, counts)]
+    slow = sorted(results, key=lambda r: -r.seconds)[:options.slowest]
+    if slow:
+        print("slowest  " + ", ".join(f"{r.name} {r.seconds:.1f} s" for r in slow))
+    if sum(totals) == 0:
+        print("FAILED   no test ran" + (f" that matches {options.test!r}" if options.test else ""))
+    print(f"{totals[0]} passed, {totals[1]} failed, {totals[2]} skipped")
+    return 1 if totals[1] or sum(totals) == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
