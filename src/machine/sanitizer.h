@@ -160,6 +160,17 @@ WEFT__INLINE void weft__sanitizer_free(struct weft__sanitizer *c, const void *sp
 }
 #endif /* WEFT__SANITIZED */
 
+/** A range is about to be unmapped: whatever lies there next must not inherit its red zones. */
+WEFT__INLINE void weft__sanitizer_forget(const void *p, size_t size)
+{
+#if WEFT__ASAN
+    __asan_unpoison_memory_region(p, size);
+#else
+    (void)p;
+    (void)size;
+#endif
+}
+
 /** Tells Valgrind of a stack; the number is for the call below. */
 WEFT__INLINE unsigned weft__valgrind_register(const void *low, const void *top)
 {
