@@ -156,11 +156,11 @@ static const struct entry errno_table[] = {
 };
 
 static const struct entry weft_table[] = {
-    [WEFT_ECLOSED - WEFT_ERROR_BASE] = {"WEFT_ECLOSED", "Closed from our side"},
-    [WEFT_EDONE - WEFT_ERROR_BASE] = {"WEFT_EDONE", "End of iteration"},
+    [WEFT_ECLOSED - WEFT_ERROR_BASE] = {"WEFT_ECLOSED", "closed from our side"},
+    [WEFT_EDONE - WEFT_ERROR_BASE] = {"WEFT_EDONE", "end of iteration"},
     [WEFT_EDEADLOCK -
-        WEFT_ERROR_BASE] = {"WEFT_EDEADLOCK", "Nothing is left that could wake the program"},
-    [WEFT_EBROKEN - WEFT_ERROR_BASE] = {"WEFT_EBROKEN", "Broken by the other side"},
+        WEFT_ERROR_BASE] = {"WEFT_EDEADLOCK", "nothing is left that could wake the program"},
+    [WEFT_EBROKEN - WEFT_ERROR_BASE] = {"WEFT_EBROKEN", "broken by the other side"},
 };
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
