@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: MIT
 """run_tests.py: runs everything that tests weft, and adds up what it counted.
 
-Three kinds of programs are run, two at a time: the compiled tests (build/<preset>/tests/**/test_*), the
-scripts beside their sources (tests/**/test_*.py and test_*.sh), and tools/tidy.py. Each prints TAP: a
-plan "1..N", then "ok", "not ok" or "ok # SKIP reason". A program that ends with an error without a
-failed line, that prints fewer lines than it planned, or that prints no plan, counts as one failure
-more, so that a crash of the program itself cannot pass. Scripts find the build in the environment:
-WEFT_BUILD (build/dev), WEFT_PRESET (dev), CC.
+Three kinds of programs are run, two at a time: the compiled tests (build/dev/tests/.../test_*),
+the scripts beside their sources (test_*.py and test_*.sh), and tools/tidy.py. Each prints TAP: a
+plan "1..N", then "ok", "not ok" or "ok # SKIP reason". A program that ends with an error without
+a failed line, that prints fewer lines than it planned, or that prints no plan, counts as one
+failure more, so that a crash of the program itself cannot pass. Scripts find the build in the
+environment: WEFT_BUILD (build/dev), WEFT_PRESET (dev), CC.
 
-Each failed or skipped test is printed with its reason; the last line is "N passed, N failed, N skipped".
-The exit status is 1 when something failed or nothing ran. With CI=true a test skipped for an absent
-peer program counts as failed, since there the program should have been installed.
+Each failed or skipped test is printed with its reason, then the sum: "N passed, N failed, N
+skipped". The exit status is 1 when something failed or nothing ran. With CI=true a test skipped
+for an absent peer program counts as failed, since there the program should have been installed.
 """
 
 import argparse
@@ -112,7 +112,7 @@ def run_program(name, command, environment, timeout):
 
 
 def find_programs(options):
-    """[(name, command)] of everything to run; the compiled ones come first, in order of their names."""
+    """[(name, command)] of everything to run, in the order of their paths."""
     programs = []
     root = options.folder
     for folder, _, files in sorted(os.walk(root)):

@@ -2,9 +2,10 @@
 /*
  * test_runner.c: the test runner is tested by itself
  *
- * Each test plants one thing that the runner must see (a failed check, a crash, a hang, a leak of
- * each kind) in a child of its own and looks at the verdict. A runner that overlooks such a thing
- * would make every other test worthless without anyone noticing.
+ * Each test plants one thing that the runner must see in a child of its own and looks at the
+ * verdict: a failed check, a crash, a hang, a leak of each kind. A runner that overlooks such a
+ * thing would make every other test worthless without anyone noticing. What the runner must not
+ * complain of is planted too: an empty test, memory that was freed, a program that is there.
  */
 #include "test.h"
 #include <fcntl.h>
