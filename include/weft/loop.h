@@ -211,6 +211,14 @@ WEFT_API int weft_loop_add_signal(struct weft_loop *loop, int signal, weft_callb
 /** Removes a signal's callback and puts the former disposition back. 1, or 0 when there was none. */
 WEFT_API int weft_loop_remove_signal(struct weft_loop *loop, int signal);
 
+/* For extensions. */
+
+/** Memory through the loop's table, as realloc(3): size 0 frees. NULL when out of memory. Plain. */
+WEFT_API void *weft_loop_realloc(struct weft_loop *loop, void *p, size_t size);
+
+/** A random number through the loop's table; from the seed when the loop has one. Plain. */
+WEFT_API uint64_t weft_loop_random(struct weft_loop *loop);
+
 /* Looking inside. */
 
 /** Counts of a loop. */

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.c: the event loop: making it, its turn, running it, ending it
+ *
+ * A turn is three steps, always in this order:
+ *
+ *     poll     the engine submits and waits, at most until the first timer; operations that are over
+ *              call back and make tasks ready
+ *     timers   those that are due call back and make tasks ready
+ *     batch    ready entries run first-in first-out: a fixed number with what becomes ready meanwhile
+ *              (the default), or exactly those that were ready when it began (SNAPSHOT)
+ *
+ * The engine is not looked at when something is ready and nothing but the wake-up could come from it:
+ * a loop of yielding tasks makes no system call at all. Nothing here knows a task; the layer above
+ * hangs on `runtime` and `hooks`.
+ *
+ * Read first: `loop/internal.h`, then `loop/ready.h`. Tests: tests/unit/loop/.
+ */
+#include "loop/internal.h"
+#include "loop/ready.h"
+
+#include <string.h>
+
+_Thread_local struct weft_loop *weft__loop_current;
+unsigned weft__fork_generation;
+
+static void after_fork(void)
+{
+    weft__fork_generation++;
+    weft__loop_current = NULL;
+}
+
+/** Installed once in a process, before the first loop; pthread_atfork hooks cannot be removed. */
+static int watch_forks(void)
+{
+    static atomic_int installed;
+    if (atomic_exchange(&installed, 1))
+        return 0;
+    return weft_sys_default.atfork(&weft_sys_default, NULL, NULL, after_fork);
+}
+
+static int ready_open(struct weft_loop *loop)
+{
+    loop->ready.ring = loop->sys->realloc(loop->sys, NULL, 64 * sizeof *loop->ready.ring);
+    if (!loop->ready.ring)
+        return -ENOMEM;
+    loop->ready.mask = 63;
+    return 0;
+}
+
+static int loop_open(struct weft_loop *loop, const struct weft_loop_options *options)
+{
+    int rc = weft__backend_open(loop, options);
+    if (rc < 0)
+        return rc;
+    weft__heap_init(&loop->timers, loop->sys);
+    weft__slab_init(&loop->handles, loop->sys, weft__handle_size, 0);
+    rc = ready_open(loop);
+    if (rc == 0)
+        rc = weft__wakeup_open(loop);
+    if (rc < 0) {
+        weft__slab_fini(&loop->handles);
+        loop->sys->realloc(loop->sys, loop->ready.ring, 0);
+        weft__backend_close(loop);
+        return rc;
+    }
+    weft__loop_clock(loop);
+    return 0;
+}
+
+int weft_loop_create(const struct weft_loop_options *options, struct weft_loop **ret)
+{
+    const struct weft_sys *sys = options && options->sys ? options->sys : &weft_sys_default;
+    int rc = watch_forks();
+    if (rc < 0)
+        return rc;
+    struct weft_loop *loop = sys->realloc(sys, NULL, sizeof *loop);
+    if (!loop)
+        return -ENOMEM;
+    memset(loop, 0, sizeof *loop);
+    loop->sys = sys;
+    loop->seed = options ? options->seed : 0;
+    loop->random = loop->seed;
+    loop->fork_generation = weft__fork_generation;
+    weft__list_init(&loop->handle_list);
+    rc = loop_open(loop, options);
+    if (rc < 0) {
+        sys->realloc(sys, loop, 0);
+        return rc;
+    }
+    *ret = loop;
+    return 0;
+}
+
+static void loop_close(struct weft_loop *loop)
+{
+    const struct weft_sys *creator = loop->owns_sys ? &weft_sys_default : loop->sys;
+    weft__signals_close(loop);
+    weft__wakeup_close(loop);
+    weft__handles_free(loop);
+    weft__slab_fini(&loop->handles);
+    weft__heap_fini(&loop->timers);
+    loop->sys->realloc(loop->sys, loop->ready.ring, 0);
+    weft__backend_close(loop);
+    creator->realloc(creator, loop, 0);
+}
+
+int weft_loop_free(struct weft_loop *loop)
+{
+    if (!loop)
+        return 0;
+    if (loop->running && weft__loop_check_fork(loop) == 0)
+        return weft__misuse(-EBUSY, "weft_loop_free of a loop that is running");
+    if (loop->hooks) {
+        int rc = loop->hooks->free(loop);
+        if (rc < 0)
+            return rc;
+    }
+    loop_close(loop);
+    return 0;
+}
+
+struct weft_loop *weft_loop_current(void)
+{
+    return weft__loop_current;
+}
+
+int weft__ready_reserve(struct weft_loop *loop)
+{
+    struct weft__ready *ready = &loop->ready;
+    if (ready->reserved <= ready->mask) {
+        ready->reserved++;
+        return 0;
+    }
+    uint64_t slots = (ready->mask + 1) * 2;
+    struct weft__ready_entry *ring =
+        loop->sys->realloc(loop->sys, NULL, slots * sizeof *ready->ring);
+    if (!ring)
+        return -ENOMEM;
+    for (uint64_t i = ready->head; i != ready->tail; i++)
+        ring[i & (slots - 1)] = ready->ring[i & ready->mask];
+    loop->sys->realloc(loop->sys, ready->ring, 0);
+    ready->ring = ring;
+    ready->mask = slots - 1;
+    ready->reserved++;
+    return 0;
+}
+
+void weft__ready_shuffle(struct weft_loop *loop)
+{
+    struct weft__ready *ready = &loop->ready;
+    struct weft__ready_entry *first = &ready->ring[ready->head & ready->mask];
+    uint64_t choice = weft__loop_random(loop) % (ready->tail - ready->head);
+    struct weft__ready_entry *other = &ready->ring[(ready->head + choice) & ready->mask];
+    /* Callbacks keep their order: that is their contract. Tasks promise none. */
+    if (!loop->hooks || first->fn != loop->hooks->run || other->fn != loop->hooks->run)
+        return;
+    struct weft__ready_entry kept = *first;
+    *first = *other;
+    *other = kept;
+}
+
+uint64_t weft__loop_random(struct weft_loop *loop)
+{
+    /* splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
+    if (loop->seed == 0) {
+        uint64_t value = 0;
+        if (loop->sys->random(loop->sys, &value, sizeof value) == 0)
+            return value;
+    }
+    uint64_t z = (loop->random += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+uint64_t weft_loop_random(struct weft_loop *loop)
+{
+    return weft__loop_random(loop);
+}
+
+void *weft_loop_realloc(struct weft_loop *loop, void *p, size_t size)
+{
+    return loop->sys->realloc(loop->sys, p, size);
+}
+
+static bool engine_can_bring_something(const struct weft_loop *loop)
+{
+    return loop->poller->pending > 0 || loop->poller->watches > 0;
+}
+
+/** How long the engine may wait, at most `limit`. */
+static weft_ns wait_time(struct weft_loop *loop, weft_ns limit)
+{
+    if (weft__ready_count(loop) > 0 || loop->stopping || atomic_load(&loop->wake))
+        return 0;
+    weft_ns first = weft__timers_first(loop);
+    if (first == WEFT_FOREVER)
+        return limit;
+    weft_ns now = weft__loop_clock(loop);
+    weft_ns wait = first > now ? first - now : 0;
+    return wait < limit ? wait : limit;
+}
+
+static int look_at_engine(struct weft_loop *loop, weft_ns limit)
+{
+    weft_ns wait = wait_time(loop, limit);
+    if (wait == 0 && !engine_can_bring_something(loop) && !atomic_load(&loop->wake))
+        return 0;
+    if (wait > 0 && loop->hooks)
+        loop->hooks->idle(loop);
+    if (loop->before_poll)
+        loop->before_poll(loop->poll_arg);
+    int rc = loop->poller->ops->wait(loop->poller, wait);
+    loop->polls++;
+    if (loop->after_poll)
+        loop->after_poll(loop->poll_arg);
+    return rc < 0 ? rc : 0;
+}
+
+static void run_batch(struct weft_loop *loop)
+{
+    struct weft__ready *ready = &loop->ready;
+    ready->budget = loop->batch == WEFT_BATCH_SNAPSHOT ? weft__ready_count(loop) : WEFT__BATCH;
+    while (ready->head != ready->tail && ready->budget > 0) {
+        if (weft__unlikely(loop->seed != 0))
+            weft__ready_shuffle(loop);
+        struct weft__ready_entry entry = ready->ring[ready->head & ready->mask];
+        ready->head++;
+        ready->budget--;
+        ready->runs++;
+        entry.fn(entry.arg);
+    }
+}
+
+int weft__loop_turn(struct weft_loop *loop, weft_ns timeout)
+{
+    loop->turns++;
+    loop->in_turn = true;
+    int rc = look_at_engine(loop, timeout);
+    if (atomic_load(&loop->wake))
+        weft__wakeup_collect(loop);
+    if (atomic_load(&loop->signals))
+        weft__signals_deliver(loop);
+    if (weft__timers_first(loop) != WEFT_FOREVER) {
+        weft__loop_clock(loop);
+        weft__timers_expire(loop);
+    }
+    run_batch(loop);
+    loop->in_turn = false;
+    return rc;
+}
+
+bool weft__loop_alive(const struct weft_loop *loop)
+{
+    return weft__ready_count(loop) > 0 || weft__timers_first(loop) != WEFT_FOREVER ||
+           engine_can_bring_something(loop) || atomic_load(&loop->incoming) != NULL ||
+           (loop->hooks && loop->hooks->alive(loop) > 0);
+}
+
+int weft__loop_begin(struct weft_loop *loop)
+{
+    int rc = weft__loop_check_fork(loop);
+    if (rc < 0)
+        return rc;
+    if (loop->running || weft__loop_current)
+        return -EBUSY;
+    loop->running = true;
+    weft__loop_current = loop;
+    return 0;
+}
+
+void weft__loop_end(struct weft_loop *loop)
+{
+    loop->running = false;
+    loop->stopping = false;
+    weft__loop_current = NULL;
+}
+
+int weft_loop_run_forever(struct weft_loop *loop)
+{
+    int rc = weft__loop_begin(loop);
+    if (rc < 0)
+        return rc;
+    do {
+        rc = weft__loop_turn(loop, WEFT_FOREVER);
+    } while (rc == 0 && !loop->stopping);
+    weft__loop_end(loop);
+    return rc;
+}
+
+int weft_loop_run(struct weft_loop *loop)
+{
+    int rc = weft__loop_begin(loop);
+    if (rc < 0)
+        return rc;
+    while (rc == 0 && (weft__loop_alive(loop) || loop->stopping)) {
+        bool last = loop->stopping;
+        rc = weft__loop_turn(loop, WEFT_FOREVER);
+        if (last || loop->stopping)
+            break;
+    }
+    weft__loop_end(loop);
+    return rc;
+}
+
+int weft_loop_step(struct weft_loop *loop, weft_ns timeout)
+{
+    int rc = weft__loop_begin(loop);
+    if (rc < 0)
+        return rc;
+    rc = weft__loop_turn(loop, timeout < 0 ? 0 : timeout);
+    weft__loop_end(loop);
+    return rc < 0 ? rc : weft__loop_alive(loop);
+}
+
+void weft_loop_stop(struct weft_loop *loop)
+{
+    loop->stopping = true;
+}
+
+int weft_loop_running(const struct weft_loop *loop)
+{
+    return loop->running;
+}
+
+int weft_loop_fd(const struct weft_loop *loop)
+{
+    return loop->poller->ops->fd(loop->poller);
+}
+
+weft_ns weft_loop_timeout(struct weft_loop *loop)
+{
+    return wait_time(loop, WEFT_FOREVER);
+}
+
+void weft_loop_set_poll_hooks(struct weft_loop *loop, weft_callback_fn *before,
+                              weft_callback_fn *after, void *arg)
+{
+    loop->before_poll = before;
+    loop->after_poll = after;
+    loop->poll_arg = arg;
+}
+
+void weft_loop_set_batch(struct weft_loop *loop, enum weft_batch batch)
+{
+    loop->batch = batch;
+}
+
+struct weft_time weft_loop_now(const struct weft_loop *loop)
+{
+    return (struct weft_time){loop->now};
+}
+
+struct weft_time weft_loop_now_fresh(struct weft_loop *loop)
+{
+    return (struct weft_time){weft__loop_clock(loop)};
+}
+
+weft_ns weft_clock(void)
+{
+    struct weft_loop *loop = weft__loop_current;
+    return loop ? weft__loop_clock(loop) : weft_sys_default.clock(&weft_sys_default);
+}
+
+struct weft_time weft_after(weft_ns delay)
+{
+    return (struct weft_time){weft__deadline_after(weft_clock(), delay)};
+}
+
+void weft_loop_get_stats(const struct weft_loop *loop, struct weft_loop_stats *ret)
+{
+    *ret = (struct weft_loop_stats){
+        .turns = loop->turns,
+        .runs = loop->ready.runs,
+        .polls = loop->polls,
+        .engine_calls = loop->poller->calls,
+        .tasks = loop->hooks ? loop->hooks->alive(loop) : 0,
+        .timers = weft__heap_count(&loop->timers),
+        .operations = loop->poller->pending,
+        .trace = loop->trace,
+    };
+}

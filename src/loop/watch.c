@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch.c: readers and writers, operations on descriptors, and closing them
+ *
+ * The loop's side of `loop/poller.h`. Closing is the one thing with an order that matters:
+ *
+ *     1. mark the entry as closing: new operations are refused with -EBADF
+ *     2. complete what only queues with -EBADF, remove the watches
+ *     3. forget: the engine lets go; operations that the kernel has come back first
+ *     4. a new generation for the entry, then close(2): only now can the number be used again
+ *
+ * so that a number that the kernel reuses never meets an old waiter.
+ */
+#include "base/assert.h"
+#include "loop/internal.h"
+#include "loop/poller.h"
+#include "loop/ready.h"
+
+int weft__loop_submit(struct weft_loop *loop, struct weft__op *op)
+{
+    return loop->poller->ops->submit(loop->poller, op);
+}
+
+int weft__loop_withdraw(struct weft_loop *loop, struct weft__op *op)
+{
+    return loop->poller->ops->cancel(loop->poller, op);
+}
+
+const struct weft_sys *weft__loop_sys(const struct weft_loop *loop)
+{
+    return loop->sys;
+}
+
+const struct weft_sys *weft__sys_current(void)
+{
+    return weft__loop_current ? weft__loop_current->sys : &weft_sys_default;
+}
+
+int weft__loop_own(struct weft_loop *loop, int fd, int owned)
+{
+    if (fd < 0)
+        return -EBADF;
+    struct weft__descriptor *entry = weft__descriptor_get(loop->poller, fd);
+    if (!entry)
+        return -ENOMEM;
+    if (owned)
+        entry->flags |= WEFT__DESCRIPTOR_OWNED;
+    else
+        entry->flags &= ~WEFT__DESCRIPTOR_OWNED;
+    return 0;
+}
+
+/** Sets or removes (fn NULL) the watch of a direction. 1 when there was one before, else 0. */
+static int set_watch(struct weft_loop *loop, int fd, enum weft__direction direction,
+                     weft_callback_fn *fn, void *arg)
+{
+    struct weft__descriptor *entry = fn ? weft__descriptor_get(loop->poller, fd)
+                                        : weft__descriptor_find(loop->poller, fd);
+    if (!entry)
+        return fn ? (fd < 0 ? -EBADF : -ENOMEM) : 0;
+    if (fn && entry->flags & WEFT__DESCRIPTOR_CLOSING)
+        return -EBADF;
+    if (fn && !weft__list_empty(&entry->queue[direction]))
+        return -EBUSY;
+    struct weft__watch before = entry->watch[direction];
+    entry->watch[direction] = (struct weft__watch){fn, arg};
+    int rc = loop->poller->ops->arm(loop->poller, entry);
+    if (rc < 0 && fn) {
+        entry->watch[direction] = before;
+        return rc;
+    }
+    if (!(entry->flags & WEFT__DESCRIPTOR_QUIET))
+        loop->poller->watches += (size_t)(fn != NULL) - (size_t)(before.fn != NULL);
+    return before.fn != NULL;
+}
+
+int weft__watch_quiet(struct weft_loop *loop, int fd, void (*fn)(void *), void *arg)
+{
+    struct weft__descriptor *entry = weft__descriptor_get(loop->poller, fd);
+    if (!entry)
+        return -ENOMEM;
+    entry->flags |= WEFT__DESCRIPTOR_QUIET;
+    int rc = set_watch(loop, fd, WEFT__DIRECTION_IN, fn, arg);
+    if (!fn)
+        (void)loop->poller->ops->forget(loop->poller, entry);
+    return rc < 0 ? rc : 0;
+}
+
+static int add_watch(struct weft_loop *loop, int fd, enum weft__direction direction,
+                     weft_callback_fn *fn, void *arg)
+{
+    int rc = weft__loop_check_fork(loop);
+    if (rc < 0)
+        return rc;
+    rc = set_watch(loop, fd, direction, fn, arg);
+    return rc < 0 ? rc : 0;
+}
+
+int weft_loop_add_reader(struct weft_loop *loop, int fd, weft_callback_fn *fn, void *arg)
+{
+    return add_watch(loop, fd, WEFT__DIRECTION_IN, fn, arg);
+}
+
+int weft_loop_add_writer(struct weft_loop *loop, int fd, weft_callback_fn *fn, void *arg)
+{
+    return add_watch(loop, fd, WEFT__DIRECTION_OUT, fn, arg);
+}
+
+int weft_loop_remove_reader(struct weft_loop *loop, int fd)
+{
+    return set_watch(loop, fd, WEFT__DIRECTION_IN, NULL, NULL);
+}
+
+int weft_loop_remove_writer(struct weft_loop *loop, int fd)
+{
+    return set_watch(loop, fd, WEFT__DIRECTION_OUT, NULL, NULL);
+}
+
+/** A close that waits for the kernel to give operations back. */
+struct closing {
+    /** The loop. */
+    struct weft_loop *loop;
+    /** Who wants to hear of it. */
+    void (*closed)(void *arg, int rc);
+    /** Its argument. */
+    void *arg;
+};
+
+static int close_entry(struct weft_loop *loop, struct weft__descriptor *entry)
+{
+    int fd = entry->fd;
+    entry->generation++;
+    entry->flags = 0;
+    entry->closed = NULL;
+    return loop->sys->close(loop->sys, fd);
+}
+
+static void close_later(struct weft__descriptor *entry, void *arg)
+{
+    struct closing closing = *(struct closing *)arg;
+    closing.loop->sys->realloc(closing.loop->sys, arg, 0);
+    closing.loop->poller->pending--;
+    int rc = close_entry(closing.loop, entry);
+    closing.closed(closing.arg, rc);
+}
+
+static void refuse_queued(struct weft_loop *loop, struct weft__descriptor *entry)
+{
+    for (int direction = 0; direction < 2; direction++) {
+        (void)set_watch(loop, entry->fd, direction, NULL, NULL);
+        weft__list_each(link, &entry->queue[direction])
+        {
+            struct weft__op *op = weft__container(link, struct weft__op, link);
+            if (op->state == WEFT__OP_QUEUED)
+                weft__op_complete(loop->poller, op, -EBADF);
+        }
+    }
+}
+
+int weft__loop_close_op(struct weft_loop *loop, int fd, void (*closed)(void *arg, int rc),
+                        void *arg)
+{
+    if (fd < 0)
+        return -EBADF;
+    struct weft__descriptor *entry = weft__descriptor_find(loop->poller, fd);
+    if (!entry) {
+        int rc = loop->sys->close(loop->sys, fd);
+        return rc < 0 ? rc : 1;
+    }
+    if (entry->flags & WEFT__DESCRIPTOR_CLOSING)
+        return -EBADF;
+    /* Taken before anything is touched: a close that cannot get it has changed nothing. */
+    struct closing *closing = loop->sys->realloc(loop->sys, NULL, sizeof *closing);
+    if (!closing)
+        return -ENOMEM;
+    *closing = (struct closing){loop, closed, arg};
+    entry->flags |= WEFT__DESCRIPTOR_CLOSING;
+    refuse_queued(loop, entry);
+    entry->closed = close_later;
+    entry->closed_arg = closing;
+    if (loop->poller->ops->forget(loop->poller, entry) == 0) {
+        loop->poller->pending++;
+        return 0;
+    }
+    loop->sys->realloc(loop->sys, closing, 0);
+    int rc = close_entry(loop, entry);
+    return rc < 0 ? rc : 1;
+}
+
+/** What weft_loop_close_fd schedules at the end. */
+struct close_callback {
+    /** The loop. */
+    struct weft_loop *loop;
+    /** What to call; NULL for nothing. */
+    weft_callback_fn *fn;
+    /** Its argument. */
+    void *arg;
+};
+
+static void run_close_callback(void *arg)
+{
+    struct close_callback callback = *(struct close_callback *)arg;
+    callback.loop->sys->realloc(callback.loop->sys, arg, 0);
+    weft__ready_unreserve(callback.loop);
+    if (callback.fn)
+        callback.fn(callback.arg);
+}
+
+static void fd_closed(void *arg, int rc)
+{
+    struct close_callback *callback = arg;
+    (void)rc;
+    weft__ready_push(callback->loop, run_close_callback, callback);
+}
+
+int weft_loop_close_fd(struct weft_loop *loop, int fd, weft_callback_fn *done, void *arg)
+{
+    int rc = weft__loop_check_fork(loop);
+    if (rc == 0)
+        rc = weft__ready_reserve(loop);
+    if (rc < 0)
+        return rc;
+    struct close_callback *callback = loop->sys->realloc(loop->sys, NULL, sizeof *callback);
+    if (!callback) {
+        weft__ready_unreserve(loop);
+        return -ENOMEM;
+    }
+    *callback = (struct close_callback){loop, done, arg};
+    rc = weft__loop_close_op(loop, fd, fd_closed, callback);
+    if (rc < 0) {
+        loop->sys->realloc(loop->sys, callback, 0);
+        weft__ready_unreserve(loop);
+        return rc;
+    }
+    if (rc > 0)
+        fd_closed(callback, 0);
+    return 0;
+}
