@@ -97,7 +97,7 @@ $(B)/obj/%.c.o: %.c $(build_files)
 $(static_library): $(library_objects) $(B)/sources.list
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $(library_objects)
+	$(Q)rm -f $@ && $(AR) qcs $@ $(library_objects)
 
 $(shared_library): $(library_objects) $(version_script) $(B)/sources.list
 	$(call say,LD,$@)
