@@ -10,6 +10,8 @@
  *
  * Not available in C libraries that have no swapcontext (musl).
  */
+#define _GNU_SOURCE 1 /* names of registers */
+
 #include "machine/context.h"
 
 #if WEFT_UCONTEXT
@@ -35,6 +37,20 @@ static void begin(unsigned high, unsigned low)
     __builtin_unreachable();
 }
 
+/** Clears the frame pointer, which getcontext took from its caller, so that walks of frames end. */
+static void end_frames(ucontext_t *context)
+{
+#if defined(__x86_64__)
+    context->uc_mcontext.gregs[REG_RBP] = 0;
+#elif defined(__aarch64__)
+    context->uc_mcontext.regs[29] = 0;
+#elif defined(__riscv)
+    context->uc_mcontext.__gregs[8] = 0;
+#else
+    (void)context;
+#endif
+}
+
 void weft__context_prepare(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
                            void *arg)
 {
@@ -43,6 +59,7 @@ void weft__context_prepare(struct weft__context *c, void *low, void *top, void (
     uint64_t address = place;
 
     getcontext(&b->context);
+    end_frames(&b->context);
     b->entry = entry;
     b->arg = arg;
     b->context.uc_stack.ss_sp = low;

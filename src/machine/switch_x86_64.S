@@ -20,21 +20,21 @@
  *       +8     r14                0
  *       +0     r15                0             <- context->sp
  *
- * rbp lies just below the resume address, as in any frame with a frame pointer, so that a debugger can
- * walk a suspended stack from two words.
+ * rbp lies just below the resume address, as in any frame with a frame pointer, so that a debugger
+ * can walk a suspended stack from two words.
  *
  * Leaving by `jmp` and not by `ret` is what makes it fast: the processor predicts a `ret` from the
- * calls it has seen, and those were made on the other stack, so that each one would be mispredicted
- * (16.8 ns against 4 for a round trip on a Zen 4). The price: to the processor the return is an
- * indirect branch. Under indirect-branch tracking (IBT) the place behind the call must therefore be
- * marked by `endbr64`, which the compiler does where it is told so (WEFT__INDIRECT_RETURN), and so this
- * file may claim IBT. It must never claim shadow stacks (SHSTK): they would still hold the old
- * stack's return addresses. Since the linker only claims for a program what all of its parts claim,
- * a program with this file in it runs without them; weft__context_check says so where someone forces
- * them on, and the ucontext build is the way out.
+ * calls it has seen, and those were made on the other stack, so that each one would be
+ * mispredicted (16.8 ns against 4 for a round trip on a Zen 4). The price: to the processor the
+ * return is an indirect branch. Under indirect-branch tracking (IBT) the place behind the call
+ * must therefore be marked by `endbr64`, which the compiler does where it is told so
+ * (WEFT__INDIRECT_RETURN), and so this file may claim IBT. It must never claim shadow stacks
+ * (SHSTK): they would still hold the old stack's return addresses. Since the linker only claims
+ * for a program what all of its parts claim, a program with this file in it runs without them;
+ * weft__context_check says so where someone forces them on, and the ucontext build is the way out.
  *
- * The unwind tables (.cfi) are right at every instruction: from the load of rsp on they describe the
- * new stack, whose frame has the same shape, so a profiler's signal may arrive anywhere.
+ * The unwind tables (.cfi) are right at every instruction: from the load of rsp on they describe
+ * the new stack, whose frame has the same shape, so a profiler's signal may arrive anywhere.
  */
 
 #if defined(__x86_64__) && defined(__LP64__) && !(defined(WEFT_UCONTEXT) && WEFT_UCONTEXT)
