@@ -19,15 +19,16 @@
  * kernel (completion).
  *
  *       IDLE ──submit──▶ QUEUED ──▶ KERNEL ──▶ DONE     (readiness: QUEUED ──▶ DONE)
- *                          │          └─cancel─▶ CANCELLING ──▶ DONE   (its own completion decides)
- *                          └─cancel─▶ DONE
+ *                          ▲   │      └─cancel─▶ CANCELLING ──▶ DONE   (its own completion decides)
+ *                 returned ┘   └─cancel─▶ DONE
+ *                 unserved
  *
  * Invariants
  *   1. done() is called exactly once for each submit that returned 0, never inside submit, cancel or
  *      close; it runs inside wait and must not call back into wait.
  *   2. An op is in at most one queue; its descriptor entry cannot vanish while it is.
- *   3. After `weft__poller_forget` nothing of the old descriptor reaches a new one of that number:
- *      entries carry a generation.
+ *   3. After forget nothing of the old descriptor reaches a new one of that number: entries carry
+ *      a generation, and those of descriptors that weft does not own the identity of their file.
  */
 #ifndef WEFT_LOOP_POLLER_BACKEND_H
 #define WEFT_LOOP_POLLER_BACKEND_H
@@ -67,7 +68,7 @@ enum weft__op_state {
     WEFT__OP_IDLE,
     /** In its descriptor's queue; the kernel does not know it. Next: KERNEL, DONE. */
     WEFT__OP_QUEUED,
-    /** The kernel has it and its buffer. Next: CANCELLING, DONE. */
+    /** The kernel has it and its buffer. Next: CANCELLING, DONE; QUEUED when returned unserved. */
     WEFT__OP_KERNEL,
     /** The kernel was asked to give it back. Next: DONE. */
     WEFT__OP_CANCELLING,
@@ -120,6 +121,8 @@ struct weft__op {
     void *owner;
     /** The descriptor's entry while queued. */
     struct weft__descriptor *descriptor;
+    /** The completion engine's own: which of its slots stands for the op in the kernel. */
+    unsigned engine_slot;
     /** Room for the completion engine: recvfrom and sendto go to the ring as messages. */
     struct msghdr message;
     /** The one vector of `message`. */
@@ -142,6 +145,8 @@ struct weft__watch {
 #define WEFT__DESCRIPTOR_ALWAYS 4u
 /** A watch that keeps no run alive (the loop's own wake-up). */
 #define WEFT__DESCRIPTOR_QUIET 8u
+/** From this bit on: what an engine found out about an owned descriptor's file; op->engine_flags. */
+#define WEFT__DESCRIPTOR_KIND_SHIFT 16
 
 /** What the engine keeps for one descriptor number. Entries never move while their poller lives. */
 struct weft__descriptor {
@@ -155,7 +160,7 @@ struct weft__descriptor {
     uint32_t generation;
     /** WEFT__DESCRIPTOR_... */
     unsigned flags;
-    /** POLLIN | POLLOUT that the engine is told to watch now; the engine's own account. */
+    /** Poll mask that the engine is told to watch now; the engine's own account. */
     unsigned armed;
     /** The engine's own: whether the kernel has an entry for it (epoll), ops in flight (io_uring). */
     unsigned engine_data;
@@ -165,6 +170,8 @@ struct weft__descriptor {
     void (*closed)(struct weft__descriptor *descriptor, void *arg);
     /** Its argument. */
     void *closed_arg;
+    /** Device and inode of the file that the first waiter of a descriptor that is not owned met. */
+    uint64_t identity[2];
 };
 
 /** An engine: properties first, then functions in the order of a life. */
@@ -194,13 +201,15 @@ struct weft__poller_ops {
     int (*cancel)(struct weft__poller *poller, struct weft__op *op);
 
     /** Brings the engine's interest in line with the descriptor's queues and watches. Negative: it
-     *  cannot be watched; -EPERM means a file that is always ready. */
+     *  cannot be watched; -EPERM means a file that is always ready (its watches are served all the
+     *  same), -ENOENT that the number belongs to another file than the one that was armed. */
     int (*arm)(struct weft__poller *poller, struct weft__descriptor *descriptor);
 
     /**
      * Ends the engine's interest in a descriptor that is about to be closed: after 1, nothing of it is
-     * in the kernel. 0: operations are still in the kernel; each is on its way back, and
-     * descriptor->closed is called after the last of them.
+     * in the kernel. 0: operations are still in the kernel; each is on its way back (with -EBADF if
+     * nothing happened and the entry is CLOSING), and descriptor->closed, if set, is called after the
+     * last of them. What only queues is the caller's to complete.
      */
     int (*forget)(struct weft__poller *poller, struct weft__descriptor *descriptor);
 
@@ -211,7 +220,7 @@ struct weft__poller_ops {
      */
     int (*wait)(struct weft__poller *poller, weft_ns timeout);
 
-    /** A descriptor that is readable when wait would find something; -ENOTSUP. */
+    /** A descriptor that is readable when wait would find something and `due` is 0; -ENOTSUP. */
     int (*fd)(const struct weft__poller *poller);
 
     /** The parent's engine in a forked child: closes descriptors, touches no shared state. Optional. */
@@ -234,9 +243,18 @@ struct weft__poller {
     size_t watches;
     /** Descriptors that are always ready and watched. */
     struct weft_link always;
+    /** Operations that are over outside of wait; their done() is called first thing in the next. */
+    struct weft_link over;
+    /** How many things only the next wait does: members of `over`, requests not yet submitted. A
+     *  foreign loop must not sleep on fd() while it is not 0. */
+    size_t due;
     /** System calls of the engine, for statistics. */
     uint64_t calls;
 };
+
+/** Calls an entry of the system table; one that is not there gives -ENOSYS. */
+#define weft__sys_call(sys, entry, ...)                                                            \
+    ((sys)->entry ? (sys)->entry((sys), __VA_ARGS__) : -ENOSYS)
 
 /** Simulated descriptors start here, so that one that leaks into libc gives EBADF. */
 #define WEFT__SIM_FD_BASE (1 << 20)
@@ -252,9 +270,20 @@ void weft__poller_fini(struct weft__poller *poller);
 struct weft__descriptor *weft__descriptor_get(struct weft__poller *poller, int fd);
 /** The entry of a number if there is one. */
 struct weft__descriptor *weft__descriptor_find(const struct weft__poller *poller, int fd);
-/** POLLIN | POLLOUT for what queues and watches want. */
+/** The poll mask that queues and watches want: POLLIN, POLLOUT, and what WEFT__OP_POLL asked for. */
 unsigned weft__descriptor_wants(const struct weft__descriptor *descriptor);
-/** Puts an op into its descriptor's queue: 0, -EBADF closing, -EBUSY a watch, -ENOMEM. */
+/** Nonzero poll bits of a direction: those that let its operations go on. */
+unsigned weft__direction_events(enum weft__direction direction);
+/** Why an op may not join the queue: -EBADF closing, -EBUSY a watch; else 0. */
+int weft__descriptor_refusal(const struct weft__descriptor *descriptor, const struct weft__op *op);
+/** Whether any op queues, in either direction. */
+int weft__descriptor_busy(const struct weft__descriptor *descriptor);
+/** Remembers which file a descriptor is that weft does not own; see weft__descriptor_same. */
+void weft__descriptor_identify(struct weft__poller *poller, struct weft__descriptor *descriptor);
+/** Whether it still is that file, as far as device and inode tell. */
+int weft__descriptor_same(struct weft__poller *poller, const struct weft__descriptor *descriptor);
+/** Puts an op into its descriptor's queue, readiness before transfers: 0, -EBADF closing, -EBUSY
+ *  a watch, -ENOMEM. */
 int weft__descriptor_enqueue(struct weft__poller *poller, struct weft__op *op);
 /** Takes it out of the queue. */
 void weft__descriptor_dequeue(struct weft__poller *poller, struct weft__op *op);
@@ -262,6 +291,10 @@ void weft__descriptor_dequeue(struct weft__poller *poller, struct weft__op *op);
 void weft__op_set_state(struct weft__op *op, enum weft__op_state state);
 /** Sets the result, dequeues, and calls done(). */
 void weft__op_complete(struct weft__poller *poller, struct weft__op *op, ssize_t result);
+/** As weft__op_complete, with done() put off to the next wait. */
+void weft__op_complete_later(struct weft__poller *poller, struct weft__op *op, ssize_t result);
+/** Calls the done() that were put off. First in each wait, which then must not sleep. How many. */
+int weft__poller_settle(struct weft__poller *poller);
 /** Calls the watch of each ready direction; `ready` is a poll mask. Returns how many. */
 int weft__descriptor_notify(struct weft__poller *poller, struct weft__descriptor *descriptor,
                             unsigned ready);
@@ -272,8 +305,8 @@ int weft__descriptor_notify(struct weft__poller *poller, struct weft__descriptor
 int weft__readiness_submit(struct weft__poller *poller, struct weft__op *op);
 /** ops->cancel of a readiness engine. */
 int weft__readiness_cancel(struct weft__poller *poller, struct weft__op *op);
-/** Tries the system call of an op without blocking: its result, or -EAGAIN. */
-ssize_t weft__readiness_try(struct weft__poller *poller, struct weft__op *op);
+/** Tries the system call of an op without blocking: 1 over, op->result is set; 0 not ready. */
+int weft__readiness_try(struct weft__poller *poller, struct weft__op *op);
 /** A descriptor is ready as `events` (a poll mask) says: serves its queues, then its watches, then
  *  arms it again as far as wanted. Returns how many completed or were called. */
 int weft__readiness_event(struct weft__poller *poller, struct weft__descriptor *descriptor,
