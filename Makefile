@@ -187,12 +187,15 @@ help:
 	@echo '  make mutants     build each planted bug and see that a test catches it'
 	@echo '  make seeds       long runs of seeded schedules (SEEDS=$(SEEDS) for each scenario)'
 	@echo '  make clean       remove build/'
-	@echo 'V=1 prints the commands; SETUP=true skips tools/setup.'
+	@echo 'V=1 prints the commands, -s nothing but errors; SETUP=true skips tools/setup.'
 
 # --- Output -------------------------------------------------------------------------------------------
 
 ifeq ($(V),1)
 Q :=
+say =
+else ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
+Q := @
 say =
 else
 Q := @

@@ -4,7 +4,7 @@
 # test_setup.sh: tools/setup on machines that it is not run on
 #
 # Stand-ins for dpkg-query, apt-get, id and sudo come first in PATH. They answer as the machine
-# would and write down how they were called, so that every branch is seen without installing anything:
+# would and write down how they were called, so that every branch is seen and nothing installed:
 # all there, something missing as root, with sudo, without either, and a system that is not Debian.
 
 set -u
@@ -59,8 +59,8 @@ verdict() {
 all_there() { [ "$status" = 0 ] && [ -z "$output" ] && [ ! -s "$calls" ]; }
 updates_then_installs() {
     [ "$status" = 0 ] && [ "$(sed -n 1p "$calls")" = "apt-get update -q (noninteractive)" ] &&
-        [ "$(sed -n 2p "$calls")" = \
-            "apt-get install -y --no-install-recommends socat python3 (noninteractive)" ]
+        sed -n 2p "$calls" | grep -q \
+            "^apt-get install -y --no-install-recommends socat python3 .*(noninteractive)$"
 }
 uses_sudo() {
     [ "$status" = 0 ] &&
