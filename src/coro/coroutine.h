@@ -2,9 +2,9 @@
 /*
  * coroutine.h: a context with its stack, and who drives coroutines here
  *
- * A task is one coroutine, a generator is another. What holds them together is the *driver*: one for
- * each task, one for each thread outside tasks. A driver runs exactly one coroutine at a time, its
- * leaf; a generator that is driven becomes the leaf, and its driver's former leaf waits for it.
+ * A task is one coroutine, a generator is another. What holds them together is the *driver*: one
+ * for each task, one for each thread outside tasks. A driver runs exactly one coroutine at a time,
+ * its leaf; a generator that is driven becomes the leaf, and its driver's former leaf waits for it.
  *
  *     driver (task 7) ── leaf ──▶ generator "numbers" ── resumer ──▶ generator "squares" ──▶ base
  *                                 runs, or is parked                 both wait for a value
@@ -27,10 +27,13 @@
 struct weft__coro {
     /** Where it stands while it does not run. */
     struct weft__context ctx;
-    /** Its stack; NULL: a thread's own, or none (any more, or yet). stack->owner points back here. */
+    /** Its stack; NULL: a thread's own, or none (any more, or yet). stack->owner points back here.
+     */
     struct weft__stack *stack;
     /** What runs on it. */
     enum weft_kind kind;
+    /** What the one who resumes it tells it; see weft__coro_switch. */
+    int handed;
 };
 
 /** Who drives generators here: one for each task, and one for each plain thread. */
@@ -61,6 +64,14 @@ void weft__coro_adopt(struct weft__coro *coro, enum weft_kind kind);
  */
 void weft__coro_bind(struct weft__coro *coro, enum weft_kind kind, struct weft__stack *stack,
                      void (*entry)(void *arg), void *arg);
+
+/** Suspends `from`, which runs, and goes on with `to`, whose own switch then returns `handed`. */
+static inline int weft__coro_switch(struct weft__coro *from, struct weft__coro *to, int handed)
+{
+    to->handed = handed;
+    weft__context_switch(&from->ctx, &to->ctx);
+    return from->handed;
+}
 
 /** Puts the stack of a coroutine back that has ended, or is given up as it stands. */
 void weft__coro_release(struct weft__coro *coro, struct weft__stack_pool *stacks);
