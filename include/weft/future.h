@@ -15,6 +15,7 @@
 
 #include <weft/loop.h>
 #include <weft/types.h>
+#include <weft/wait.h>
 
 WEFT_BEGIN
 
@@ -53,6 +54,10 @@ WEFT_API void *weft_future_value(const struct weft_future *future);
  * on).
  */
 WEFT_API WEFT_MUST_CHECK int weft_future_wait(struct weft_future *future, int *code, void **value);
+
+/** The queue of those who wait for it, for primitives that wait for several things; woken with 0.
+ *  Plain. Valid as long as a reference is held. */
+WEFT_API struct weft_waitq *weft_future_waiters(struct weft_future *future);
 
 /** What a done-callback gets. */
 typedef void weft_future_fn(struct weft_future *future, void *arg);

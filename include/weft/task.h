@@ -31,6 +31,7 @@
 #include <weft/error.h>
 #include <weft/scope.h>
 #include <weft/types.h>
+#include <weft/wait.h>
 
 WEFT_BEGIN
 
@@ -140,6 +141,12 @@ WEFT_API void weft_task_cancel(struct weft_task *task);
 
 /** Nonzero when the task has ended: a join would not wait. Plain. */
 WEFT_API int weft_task_ended(const struct weft_task *task);
+
+/**
+ * The queue of those who wait for the task's end, for primitives that wait for several things; woken
+ * with 0. Plain. Valid until the task has ended or its handle is gone.
+ */
+WEFT_API struct weft_waitq *weft_task_enders(struct weft_task *task);
 
 /** Names a task for dumps; copied, cut at WEFT_NAME_SIZE - 1. NULL task: the calling one. Plain. */
 WEFT_API void weft_task_set_name(struct weft_task *task, const char *name);

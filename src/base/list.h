@@ -15,7 +15,7 @@
 
 /** The object of `type` whose `member` is at `pointer`. */
 #define weft__container(pointer, type, member) \
-    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+    ((type *)((uintptr_t)(pointer) - offsetof(type, member)))
 
 static inline void weft__list_init(struct weft_link *link)
 {

@@ -225,6 +225,8 @@ int weft__watch_quiet(struct weft_loop *loop, int fd, void (*fn)(void *), void *
 
 /* signal.c */
 
+/** As weft_loop_add_signal, and the second arrival takes the action that was there before, at once. */
+int weft__signal_add_once(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg);
 /** Calls the callbacks of signals that arrived. */
 void weft__signals_deliver(struct weft_loop *loop);
 /** Puts all dispositions of this loop back. */

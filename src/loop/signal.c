@@ -29,17 +29,17 @@ static void handler(int signal)
     weft_loop_wake(loop);
 }
 
-static int install(int signal)
+static int install(int signal, int flags)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
-    action.sa_flags = SA_RESTART | SA_ONSTACK;
+    action.sa_flags = SA_RESTART | SA_ONSTACK | flags;
     sigfillset(&action.sa_mask);
     return weft_sys_default.sigaction(&weft_sys_default, signal, &action, &before[signal]);
 }
 
-int weft_loop_add_signal(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg)
+static int add(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg, int flags)
 {
     int rc = weft__loop_check_fork(loop);
     if (rc < 0)
@@ -58,7 +58,7 @@ int weft_loop_add_signal(struct weft_loop *loop, int signal, weft_callback_fn *f
         if (nobody != loop)
             return -EBUSY;
     } else {
-        rc = install(signal);
+        rc = install(signal, flags);
         if (rc < 0) {
             atomic_store(&owners[signal], NULL);
             return rc;
@@ -66,6 +66,17 @@ int weft_loop_add_signal(struct weft_loop *loop, int signal, weft_callback_fn *f
     }
     loop->signal_watches[signal] = (struct weft__watch){fn, arg};
     return 0;
+}
+
+int weft_loop_add_signal(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg)
+{
+    return add(loop, signal, fn, arg, 0);
+}
+
+int weft__signal_add_once(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg)
+{
+    (void)weft_loop_remove_signal(loop, signal);
+    return add(loop, signal, fn, arg, (int)SA_RESETHAND);
 }
 
 int weft_loop_remove_signal(struct weft_loop *loop, int signal)

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.c: weft_run and weft_main
+ *
+ * The program is the first task of a fresh loop. When it returns, the root scope is cancelled and
+ * drained, and the loop freed. What a run touches of the process, it touches here: signal dispositions
+ * that were the default, and the alternate stack for reporting overflows; all of it is put back.
+ *
+ * The first SIGINT or SIGTERM cancels the root scope. The handler is installed to reset itself
+ * (SA_RESETHAND), so that the second one takes the default action even when a task holds the loop.
+ * SIGQUIT works the same way and is armed again two seconds after each dump.
+ */
+#include "machine/overflow.h"
+#include "task/internal.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/** How long a run waits before it names those who do not leave. */
+#define PATIENCE (5 * WEFT_SEC)
+
+/* Runtimes of the process. */
+
+/** All runtimes, for a debugger that reads a core file. */
+struct weft_link weft__runtimes = {&weft__runtimes, &weft__runtimes};
+static atomic_flag runtimes_locked = ATOMIC_FLAG_INIT;
+
+static void lock_runtimes(void)
+{
+    while (atomic_flag_test_and_set(&runtimes_locked)) {
+    }
+}
+
+void weft__runtime_register(struct weft__runtime *runtime)
+{
+    lock_runtimes();
+    weft__list_append(&weft__runtimes, &runtime->link);
+    atomic_flag_clear(&runtimes_locked);
+}
+
+void weft__runtime_unregister(struct weft__runtime *runtime)
+{
+    lock_runtimes();
+    weft__list_remove(&runtime->link);
+    atomic_flag_clear(&runtimes_locked);
+}
+
+/* One program on a loop. */
+
+/** The main task's arguments and result. */
+struct main_task {
+    /** The program. */
+    int (*program)(void *arg);
+    /** Its argument. */
+    void *arg;
+    /** What it returned. */
+    int result;
+    /** It has returned. */
+    bool done;
+    /** Its error note if it failed. */
+    char note[3 * WEFT_NOTE_SIZE];
+};
+
+static int run_program(void *arg)
+{
+    struct main_task *main_task = *(struct main_task **)arg;
+    int result = main_task->program(main_task->arg);
+    struct weft_task *task = weft__task_current;
+    if (task->note && task->note->code == result)
+        snprintf(main_task->note, sizeof main_task->note, "%s", task->note->text);
+    main_task->result = result;
+    main_task->done = true;
+    weft_loop_stop(task->runtime->loop);
+    return 0;
+}
+
+/** Nothing can wake the program any more: says so and cancels everything. */
+static void break_deadlock(struct weft__runtime *runtime)
+{
+    weft__report("deadlock: tasks wait, and nothing is left that could wake them");
+    weft_dump(runtime->loop, 2);
+    weft__scope_cancel(runtime->root, WEFT__CAUSE_CANCEL, -WEFT_EDEADLOCK);
+}
+
+static bool deadlocked(const struct weft__runtime *runtime)
+{
+    return runtime->root->cause == WEFT__CAUSE_CANCEL && runtime->root->code == -WEFT_EDEADLOCK;
+}
+
+static int run_turns(struct weft_loop *loop, struct main_task *main_task)
+{
+    struct weft__runtime *runtime = loop->runtime;
+    while (!main_task->done) {
+        int rc = weft__loop_turn(loop, WEFT_FOREVER);
+        if (rc == -WEFT_EDEADLOCK && !deadlocked(runtime))
+            break_deadlock(runtime);
+        else if (rc < 0)
+            return rc;
+    }
+    return deadlocked(runtime) ? -WEFT_EDEADLOCK : main_task->result;
+}
+
+/** A root scope that was cancelled in an earlier run is new again once all its tasks have ended. */
+static void renew_root(struct weft__runtime *runtime)
+{
+    struct weft__scope *root = runtime->root;
+    if (runtime->alive > 0 || !root->own_order)
+        return;
+    weft__failure_free(runtime, root->failure);
+    root->failure = NULL;
+    root->cause = WEFT__CAUSE_NONE;
+    root->code = 0;
+    root->own_order = 0;
+    root->effective = false;
+    root->refused = false;
+    root->refusals = 0;
+}
+
+static int run_main_task(struct weft_loop *loop, struct main_task *main_task)
+{
+    static const struct weft_task_options options = {.size = sizeof options, .name = "program"};
+    struct weft__runtime *runtime = weft__runtime_get(loop);
+    if (!runtime)
+        return -ENOMEM;
+    int rc = weft__loop_begin(loop);
+    if (rc < 0)
+        return rc;
+    renew_root(runtime);
+    rc = weft__task_start(runtime->root, NULL, &options, "program", "weft_run", run_program,
+                          &main_task, sizeof main_task);
+    if (rc == 0)
+        rc = run_turns(loop, main_task);
+    weft__loop_end(loop);
+    return rc;
+}
+
+int weft_loop_run_task(struct weft_loop *loop, int (*program)(void *arg), void *arg)
+{
+    struct main_task main_task = {.program = program, .arg = arg};
+    if (weft__task_current)
+        return -EDEADLK;
+    return run_main_task(loop, &main_task);
+}
+
+/* The process. */
+
+/** What a run changed of the process, and the program that it runs. */
+struct run {
+    /** The loop. */
+    struct weft_loop *loop;
+    /** The signal that interrupted the run; 0: none. */
+    int interrupted_by;
+    /** WEFT_RUN_... */
+    unsigned flags;
+    /** SIGPIPE was set to be ignored. */
+    bool pipe_ignored;
+    /** The overflow report is installed. */
+    bool overflow;
+    /** The thread's part of it. */
+    struct weft__overflow_thread overflow_thread;
+    /** The program. */
+    struct main_task main_task;
+};
+
+static void interrupted(struct run *run, int signal)
+{
+    struct weft__runtime *runtime = run->loop->runtime;
+    run->interrupted_by = signal;
+    weft__scope_cancel(runtime->root, WEFT__CAUSE_CANCEL, 0);
+}
+
+static void on_interrupt(void *arg)
+{
+    interrupted(arg, SIGINT);
+}
+
+static void on_terminate(void *arg)
+{
+    interrupted(arg, SIGTERM);
+}
+
+static void on_quit(void *arg);
+
+static void arm_quit(void *arg)
+{
+    struct run *run = arg;
+    (void)weft__signal_add_once(run->loop, SIGQUIT, on_quit, run);
+}
+
+static void on_quit(void *arg)
+{
+    struct run *run = arg;
+    weft_dump(run->loop, 2);
+    (void)weft_loop_call_later(run->loop, 2 * WEFT_SEC, arm_quit, run, NULL);
+}
+
+static bool has_default_action(int signal)
+{
+    struct sigaction now;
+    memset(&now, 0, sizeof now);
+    if (weft_sys_default.sigaction(&weft_sys_default, signal, NULL, &now) < 0)
+        return false;
+    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
+}
+
+static void set_pipe_action(void (*handler)(int))
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    (void)weft_sys_default.sigaction(&weft_sys_default, SIGPIPE, &action, NULL);
+}
+
+static void write_text(int fd, const char *text)
+{
+    (void)weft_sys_default.write(&weft_sys_default, fd, text, strlen(text));
+}
+
+static void write_number(int fd, size_t number)
+{
+    char digits[24], *p = digits + sizeof digits;
+    do
+        *--p = (char)('0' + number % 10);
+    while (number /= 10);
+    (void)weft_sys_default.write(&weft_sys_default, fd, p, (size_t)(digits + sizeof digits - p));
+}
+
+/** Runs in the signal handler: nothing but write(2). */
+static void describe_overflow(const struct weft__stack_hit *hit, int fd)
+{
+    const struct weft__coro *coro = hit->owner;
+    const char *name = "a coroutine", *site = "?";
+    write_text(fd, "weft: stack overflow in ");
+    if (coro && coro->kind == WEFT_KIND_TASK) {
+        const struct weft_task *task = weft__container(coro, struct weft_task, coro);
+        write_text(fd, "task ");
+        name = weft__task_name(task);
+        site = task->site;
+    } else if (coro && coro->kind == WEFT_KIND_GENERATOR) {
+        write_text(fd, "generator ");
+        name = weft__generator_name(coro);
+        site = weft__generator_site(coro);
+    }
+    write_text(fd, name);
+    write_text(fd, " (started at ");
+    write_text(fd, site);
+    write_text(fd, "): its stack has ");
+    write_number(fd, hit->size / 1024);
+    write_text(fd, " KiB\n");
+}
+
+static void touch_process(struct run *run)
+{
+    if (!(run->flags & WEFT_RUN_NO_INTERRUPT)) {
+        if (has_default_action(SIGINT))
+            (void)weft__signal_add_once(run->loop, SIGINT, on_interrupt, run);
+        if (has_default_action(SIGTERM))
+            (void)weft__signal_add_once(run->loop, SIGTERM, on_terminate, run);
+    }
+    if (!(run->flags & WEFT_RUN_NO_DUMP) && has_default_action(SIGQUIT))
+        arm_quit(run);
+    if (!(run->flags & WEFT_RUN_NO_SIGPIPE) && has_default_action(SIGPIPE)) {
+        set_pipe_action(SIG_IGN);
+        run->pipe_ignored = true;
+    }
+    if (!(run->flags & WEFT_RUN_NO_OVERFLOW) && has_default_action(SIGSEGV) &&
+        weft__overflow_thread_enter(&weft_sys_default, &run->overflow_thread) == 0) {
+        run->overflow = weft__overflow_install(describe_overflow) == 0;
+        if (!run->overflow)
+            weft__overflow_thread_leave(&run->overflow_thread);
+    }
+}
+
+/** Signals of the loop are put back when it is freed. */
+static void restore_process(struct run *run)
+{
+    if (run->pipe_ignored)
+        set_pipe_action(SIG_DFL);
+    if (run->overflow) {
+        weft__overflow_restore();
+        weft__overflow_thread_leave(&run->overflow_thread);
+    }
+}
+
+/* A run. */
+
+static void name_stragglers(void *arg)
+{
+    struct run *run = arg;
+    weft__report("the program has ended, %d seconds ago, but these tasks have not:",
+                 (int)(PATIENCE / WEFT_SEC));
+    weft_dump(run->loop, 2);
+}
+
+/** Cancels and drains the root scope, and takes its outcome over if the program has none. */
+static int settle(struct run *run, int rc)
+{
+    struct weft__runtime *runtime = run->loop->runtime;
+    struct weft__scope *root = runtime->root;
+    weft__scope_cancel(root, WEFT__CAUSE_CANCEL, 0);
+    if (runtime->alive > 0 && weft__loop_begin(run->loop) == 0) {
+        struct weft_handle *patience = NULL;
+        (void)weft_loop_call_later(run->loop, PATIENCE, name_stragglers, run, &patience);
+        weft_ns named = weft__loop_clock(run->loop) + PATIENCE;
+        int turned = 0;
+        while (runtime->alive > 0 && turned == 0)
+            turned = weft__loop_turn(run->loop, WEFT_FOREVER);
+        if (weft__loop_clock(run->loop) < named)
+            weft_handle_cancel(patience);
+        weft__loop_end(run->loop);
+    }
+    bool detached_failed = root->cause == WEFT__CAUSE_FAILURE;
+    if (!detached_failed || (rc < 0 && rc != -ECANCELED))
+        return rc;
+    if (root->failure)
+        snprintf(run->main_task.note, sizeof run->main_task.note, "task %s (spawned at %s) %s",
+                 root->failure->public.task, root->failure->public.spawned_at, root->failure->text);
+    return root->code;
+}
+
+static int run_all(struct run *run, const struct weft_run_options *options)
+{
+    if (weft__task_current)
+        return -EDEADLK;
+    if (weft__loop_current)
+        return -EBUSY;
+    int rc = weft_loop_create(options ? &options->loop : NULL, &run->loop);
+    if (rc < 0)
+        return rc;
+    if (!weft__runtime_get(run->loop)) {
+        (void)weft_loop_free(run->loop);
+        return -ENOMEM;
+    }
+    run->flags = options ? options->flags : 0;
+    touch_process(run);
+    rc = run_main_task(run->loop, &run->main_task);
+    rc = settle(run, rc);
+    (void)weft_loop_free(run->loop);
+    restore_process(run);
+    return rc;
+}
+
+int weft_run_with(const struct weft_run_options *options, int (*program)(void *arg), void *arg)
+{
+    struct run run = {.main_task = {.program = program, .arg = arg}};
+    return run_all(&run, options);
+}
+
+int weft_run(int (*program)(void *arg), void *arg)
+{
+    return weft_run_with(NULL, program, arg);
+}
+
+int weft_main(int (*program)(void *arg), void *arg)
+{
+    struct run run = {.main_task = {.program = program, .arg = arg}};
+    int rc = run_all(&run, NULL);
+    if (run.interrupted_by) {
+        (void)weft_sys_default.raise(&weft_sys_default, run.interrupted_by);
+        return 1;
+    }
+    if (rc >= 0)
+        return 0;
+    weft__report("%s%s%s", run.main_task.note, run.main_task.note[0] ? ": " : "",
+                 weft_strerror(rc));
+    return 1;
+}

@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * task.c: tasks from spawn to end, their handles, and the runtime that a loop gets
+ *
+ *     weft_start ──▶ record, a place in the ring, a promise of a stack      (all that can fail)
+ *        │
+ *        ▼ STARTING, in the ring, a child of its scope
+ *     first run ──▶ a stack (schedule.c), fn(args)
+ *        │
+ *        ▼
+ *     finish ──▶ generators closed, scopes that were left open drained, result to the joiner, a
+ *                failure to the scope, the scope counts one child less, the record is free unless
+ *                somebody holds a handle
+ *
+ * A handle is the record itself: it stays after the end, in its scope's list `ended`, until it is
+ * joined, released, or the scope exits.
+ */
+#include "task/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The runtime. */
+
+static int runtime_free(struct weft_loop *loop);
+
+static size_t runtime_alive(const struct weft_loop *loop)
+{
+    const struct weft__runtime *runtime = loop->runtime;
+    return runtime->alive;
+}
+
+static void runtime_idle(struct weft_loop *loop)
+{
+    struct weft__runtime *runtime = loop->runtime;
+    (void)weft__stack_trim(&runtime->stacks, 16);
+}
+
+static const struct weft__runtime_hooks hooks = {
+    .run = weft__task_run,
+    .free = runtime_free,
+    .alive = runtime_alive,
+    .idle = runtime_idle,
+};
+
+static bool runtime_open(struct weft__runtime *runtime, struct weft_loop *loop)
+{
+    runtime->loop = loop;
+    weft__slab_init(&runtime->tasks, loop->sys, sizeof(struct weft_task), 0);
+    weft__slab_init(&runtime->scopes, loop->sys, sizeof(struct weft__scope),
+                    offsetof(struct weft__scope, parent));
+    weft__stack_pool_init(&runtime->stacks, loop->sys, WEFT__GUARD_AUTO);
+    weft__coro_adopt(&runtime->base, WEFT_KIND_PLAIN);
+    weft__list_init(&runtime->detached);
+    runtime->root = weft__scope_new(runtime, NULL, WEFT_FAIL_FAST, "root");
+    if (!runtime->root)
+        return false;
+    runtime->root_token.record = runtime->root;
+    runtime->root_token.generation = runtime->root->generation;
+    return true;
+}
+
+struct weft__runtime *weft__runtime_get(struct weft_loop *loop)
+{
+    if (loop->runtime)
+        return loop->runtime;
+    struct weft__runtime *runtime = loop->sys->realloc(loop->sys, NULL, sizeof *runtime);
+    if (!runtime)
+        return NULL;
+    memset(runtime, 0, sizeof *runtime);
+    if (!runtime_open(runtime, loop)) {
+        loop->sys->realloc(loop->sys, runtime, 0);
+        return NULL;
+    }
+    loop->runtime = runtime;
+    loop->hooks = &hooks;
+    weft__runtime_register(runtime);
+    return runtime;
+}
+
+/** Runs turns until the tasks of a cancelled root scope have ended. */
+static int runtime_drain(struct weft__runtime *runtime)
+{
+    if (runtime->alive == 0)
+        return 0;
+    weft__scope_cancel(runtime->root, WEFT__CAUSE_CANCEL, 0);
+    int rc = weft__loop_begin(runtime->loop);
+    while (rc == 0 && runtime->alive > 0)
+        rc = weft__loop_turn(runtime->loop, WEFT_FOREVER);
+    weft__loop_end(runtime->loop);
+    return rc;
+}
+
+static int runtime_free(struct weft_loop *loop)
+{
+    struct weft__runtime *runtime = loop->runtime;
+    const struct weft_sys *sys = loop->sys;
+    if (weft__task_current || weft__loop_current)
+        return weft__misuse(-EBUSY, "weft_loop_free inside a task or a running loop");
+    bool forked = weft__loop_check_fork(loop) < 0;
+    int rc = forked ? 0 : runtime_drain(runtime);
+    if (rc < 0)
+        return rc;
+    weft__generators_end_detached(&runtime->detached);
+    weft__scope_release(runtime->root);
+    weft__failure_free(runtime, runtime->root->failure);
+    weft__runtime_unregister(runtime);
+    weft__stack_pool_fini(&runtime->stacks);
+    weft__slab_fini(&runtime->scopes);
+    weft__slab_fini(&runtime->tasks);
+    weft__context_free(&runtime->base.ctx);
+    loop->runtime = NULL;
+    loop->hooks = NULL;
+    sys->realloc(sys, runtime, 0);
+    return 0;
+}
+
+struct weft_scope *weft_root(struct weft_loop *loop)
+{
+    struct weft__runtime *runtime;
+    if (!loop)
+        loop = weft__loop_current;
+    runtime = loop ? weft__runtime_get(loop) : NULL;
+    return runtime ? &runtime->root_token : NULL;
+}
+
+/* Starting. */
+
+void weft__task_set_state(struct weft_task *task, enum weft__task_state state)
+{
+    weft__assert(task->state != WEFT__TASK_ENDED);
+    weft__assert(state != WEFT__TASK_STARTING);
+    task->state = (unsigned char)state;
+}
+
+const char *weft__task_name(const struct weft_task *task)
+{
+    return task->name[0] ? task->name : task->function;
+}
+
+/** Copies the arguments: inline, or into an allocation. */
+static bool copy_args(struct weft_task *task, const void *args, size_t size)
+{
+    task->args = task->inline_args.bytes;
+    if (size > sizeof task->inline_args) {
+        const struct weft_sys *sys = task->runtime->loop->sys;
+        task->args = sys->realloc(sys, NULL, size);
+        if (!task->args)
+            return false;
+    }
+    if (size > 0)
+        memcpy(task->args, args, size);
+    return true;
+}
+
+static void free_args(struct weft_task *task)
+{
+    const struct weft_sys *sys = task->runtime->loop->sys;
+    if (task->args != task->inline_args.bytes)
+        sys->realloc(sys, task->args, 0);
+    task->args = task->inline_args.bytes;
+}
+
+static int choose_stack_class(const struct weft_task_options *options)
+{
+    if (options->stack_size)
+        return weft__stack_class(options->stack_size);
+    return options->flags & WEFT_SMALL_STACK ? WEFT__STACK_SMALL : WEFT__STACK_DEFAULT;
+}
+
+/** Reserves what a task needs to run without fail; 0 or an error with nothing reserved. */
+static int reserve(struct weft__runtime *runtime, int stack_class)
+{
+    int rc = weft__ready_reserve(runtime->loop);
+    if (rc < 0)
+        return rc;
+    rc = weft__stack_reserve(&runtime->stacks, (unsigned)stack_class);
+    if (rc < 0) {
+        weft__ready_unreserve(runtime->loop);
+        return weft_fail_at(rc, "", "%s",
+                            runtime->stacks.note ? runtime->stacks.note : "no memory for a stack");
+    }
+    return 0;
+}
+
+static void init_record(struct weft_task *task, struct weft__scope *home)
+{
+    struct weft__runtime *runtime = home->runtime;
+    /* The inline arguments are not cleared: they are the larger part and are written next. */
+    memset(task, 0, offsetof(struct weft_task, inline_args));
+    task->name[0] = '\0';
+    task->runtime = runtime;
+    task->scope = task->home = home;
+    task->id = ++runtime->last_id;
+    weft__list_init(&task->scopes);
+    weft_waitq_init(&task->enders);
+    weft__driver_init(&task->driver, &task->coro, &runtime->stacks, &runtime->detached, true);
+    task->state = WEFT__TASK_STARTING;
+    task->refuse = home->effective;
+}
+
+/** A record in its scope and ready to be run; NULL with everything given back. */
+static struct weft_task *make(struct weft__scope *home, int stack_class, const void *args,
+                              size_t size, int *ret_error)
+{
+    struct weft__runtime *runtime = home->runtime;
+    *ret_error = reserve(runtime, stack_class);
+    if (*ret_error < 0)
+        return NULL;
+    struct weft_task *task = weft__slab_alloc(&runtime->tasks);
+    if (task) {
+        init_record(task, home);
+        task->stack_class = (unsigned char)stack_class;
+        if (copy_args(task, args, size))
+            return task;
+        weft__slab_free(&runtime->tasks, task);
+    }
+    weft__stack_unreserve(&runtime->stacks, (unsigned)stack_class);
+    weft__ready_unreserve(runtime->loop);
+    *ret_error = -ENOMEM;
+    return NULL;
+}
+
+static void link_in(struct weft_task *task)
+{
+    struct weft__scope *home = task->home;
+    weft__list_append(&home->children, &task->sibling);
+    home->alive++;
+    home->runtime->alive++;
+    if (weft__task_current)
+        task->locals = weft__locals_ref(weft__task_current->locals);
+}
+
+static void describe_ready(const struct weft_wait *wait, char *buf, size_t size)
+{
+    snprintf(buf, size, "for task %s to be ready", weft__task_name(wait->object));
+}
+
+static enum weft_abort abort_ready(struct weft_wait *wait)
+{
+    struct weft_task *child = wait->object;
+    child->starter = NULL;
+    return WEFT_ABORT_DONE;
+}
+
+/** Waits until the child says that it is ready, or ends. */
+static int wait_ready(struct weft_task *child)
+{
+    struct weft_wait wait;
+    weft_wait_init(&wait, describe_ready, child);
+    child->starter = &wait;
+    return (int)weft_park(&wait, abort_ready);
+}
+
+static int begin_waiting_start(unsigned flags)
+{
+    return flags & (WEFT_START_NOW | WEFT_START_READY) ? weft_wait_begin() : 0;
+}
+
+int weft__task_start(struct weft__scope *home, struct weft_task **ret,
+                     const struct weft_task_options *options, const char *name, const char *site,
+                     int (*fn)(void *), const void *args, size_t size)
+{
+    int stack_class = choose_stack_class(options);
+    int rc = stack_class < 0 ? stack_class : begin_waiting_start(options->flags);
+    if (rc < 0)
+        return rc;
+    struct weft_task *task = make(home, stack_class, args, size, &rc);
+    if (!task) {
+        weft__scope_fail(home, rc, NULL, false, site);
+        return rc;
+    }
+    task->fn = fn;
+    task->function = name;
+    task->site = site;
+    task->handle = ret != NULL;
+    task->full_state = options->flags & WEFT_FULL_STATE;
+    if (options->name)
+        weft_task_set_name(task, options->name);
+    link_in(task);
+    if (ret)
+        *ret = task;
+    if (options->flags & WEFT_START_NOW) {
+        weft__task_switch_to(weft__task_current, task);
+        return 0;
+    }
+    weft__ready_push(home->runtime->loop, weft__task_run, task);
+    return options->flags & WEFT_START_READY ? wait_ready(task) : 0;
+}
+
+int weft_start(struct weft_scope *scope, struct weft_task **ret,
+               const struct weft_task_options *options, const char *name, const char *site,
+               int (*fn)(void *args), const void *args, size_t size)
+{
+    struct weft__scope *home = scope ? weft__scope_of(scope) : NULL;
+    if (!home || home->within)
+        return scope && scope->record == NULL && scope->spare
+                   ? -ENOMEM
+                   : weft__misuse(-EINVAL, "%s: a task was spawned into a scope that is not open",
+                                  site);
+    return weft__task_start(home, ret, options, name, site, fn, args, size);
+}
+
+int weft_start_flags(struct weft_scope *scope, struct weft_task **ret, unsigned flags,
+                     const char *name, const char *site, int (*fn)(void *args), const void *args,
+                     size_t size)
+{
+    const struct weft_task_options options = {.size = sizeof options, .flags = flags};
+    return weft_start(scope, ret, &options, name, site, fn, args, size);
+}
+
+/** The arguments of an untyped start. */
+struct untyped {
+    /** The function. */
+    int (*fn)(void *arg);
+    /** Its argument. */
+    void *arg;
+};
+
+static int run_untyped(void *args)
+{
+    const struct untyped *untyped = args;
+    return untyped->fn(untyped->arg);
+}
+
+int weft_go_fn_at(struct weft_scope *scope, int (*fn)(void *arg), void *arg, const char *name,
+                  const char *site)
+{
+    struct untyped args = {fn, arg};
+    return weft_start_flags(scope, NULL, 0, name, site, run_untyped, &args, sizeof args);
+}
+
+int weft_spawn_fn_at(struct weft_scope *scope, struct weft_task **ret, int (*fn)(void *arg),
+                     void *arg, const char *name, const char *site)
+{
+    struct untyped args = {fn, arg};
+    return weft_start_flags(scope, ret, 0, name, site, run_untyped, &args, sizeof args);
+}
+
+int weft_spawn_with_at(struct weft_scope *scope, struct weft_task **ret,
+                       const struct weft_task_options *options, int (*fn)(void *arg), void *arg,
+                       const char *name, const char *site)
+{
+    struct untyped args = {fn, arg};
+    return weft_start(scope, ret, options, name, site, run_untyped, &args, sizeof args);
+}
+
+void weft_ready(void)
+{
+    struct weft_task *task = weft__task_current;
+    if (!task || task->ready_told)
+        return;
+    task->ready_told = true;
+    if (task->starter)
+        (void)weft_wake(task->starter, 0);
+    task->starter = NULL;
+}
+
+/* Ending. */
+
+static bool is_failure(const struct weft_task *task, int result)
+{
+    return result < 0 && !(result == -ECANCELED && task->was_refused);
+}
+
+/** A task that joins another one. */
+struct join {
+    /** Its wait. */
+    struct weft_wait wait;
+    /** The result, once the other has ended. */
+    int result;
+};
+
+/**
+ * Gives the result to the joiner and consumes the handle for it: when the joiner runs, the scope of
+ * the ended task may be gone already, and the record with it.
+ */
+static void hand_over(struct weft_task *task)
+{
+    struct join *join = weft__container(task->joiner, struct join, wait);
+    join->result = task->result;
+    task->handle = false;
+    (void)weft_wake(&join->wait, 0);
+}
+
+/** Tells everybody who waits for the end. */
+static void tell_end(struct weft_task *task)
+{
+    if (task->starter)
+        (void)weft_wake(task->starter, task->result < 0 ? task->result : 0);
+    task->starter = NULL;
+    if (task->joiner)
+        hand_over(task);
+    (void)weft_waitq_wake_all(&task->enders, 0);
+}
+
+static void free_extras(struct weft_task *task)
+{
+    const struct weft_sys *sys = task->runtime->loop->sys;
+    free_args(task);
+    weft__locals_unref(task->runtime, task->locals);
+    weft__failure_free(task->runtime, task->last_failure);
+    if (task->note)
+        sys->realloc(sys, task->note, 0);
+    task->locals = NULL;
+    task->last_failure = NULL;
+    task->note = NULL;
+}
+
+void weft__task_free(struct weft_task *task)
+{
+    weft__slab_free(&task->runtime->tasks, task);
+}
+
+void weft__task_finish(struct weft_task *task, int result, struct weft__coro *ret_coro)
+{
+    struct weft__scope *home = task->home;
+    if (weft__unlikely(!weft__list_empty(&task->scopes) || task->out_of_memory))
+        weft__scope_abandon(task, NULL);
+    if (weft__unlikely(!weft__list_empty(&task->driver.generators)))
+        weft__generators_end(&task->driver);
+    task->result = result;
+    if (weft__unlikely(is_failure(task, result)))
+        weft__scope_fail(home, result, task, false, task->site);
+    weft__task_set_state(task, WEFT__TASK_ENDED);
+    tell_end(task);
+    free_extras(task);
+    weft__list_remove(&task->sibling);
+    weft__ready_unreserve(home->runtime->loop);
+    home->runtime->alive--;
+    *ret_coro = task->coro;
+    weft__task_current = NULL;
+    if (task->handle)
+        weft__list_append(&home->ended, &task->sibling);
+    else
+        weft__task_free(task);
+    weft__scope_child_ended(home);
+}
+
+/* Handles. */
+
+static void describe_join(const struct weft_wait *wait, char *buf, size_t size)
+{
+    const struct weft_task *task = wait->object;
+    snprintf(buf, size, "to join task %llu %s", (unsigned long long)task->id,
+             weft__task_name(task));
+}
+
+static enum weft_abort abort_join(struct weft_wait *wait)
+{
+    struct weft_task *task = wait->object;
+    task->joiner = NULL;
+    return WEFT_ABORT_DONE;
+}
+
+int weft_join(struct weft_task *task, int *result)
+{
+    int rc = weft_wait_begin();
+    if (rc < 0)
+        return rc;
+    if (task == weft__task_current)
+        return weft_fail(-EDEADLK, "task %s joins itself", weft__task_name(task));
+    if (task->joiner)
+        return weft_fail(-EBUSY, "another task joins %s already", weft__task_name(task));
+    struct join join = {.result = task->result};
+    if (task->state == WEFT__TASK_ENDED) {
+        weft_task_release(task);
+    } else {
+        weft_wait_init(&join.wait, describe_join, task);
+        task->joiner = &join.wait;
+        rc = (int)weft_park(&join.wait, abort_join);
+    }
+    if (rc == 0 && result)
+        *result = join.result;
+    return rc;
+}
+
+void weft_task_release(struct weft_task *task)
+{
+    if (!task)
+        return;
+    task->handle = false;
+    if (task->state != WEFT__TASK_ENDED)
+        return;
+    weft__list_remove(&task->sibling);
+    weft__task_free(task);
+}
+
+void weft_task_cancel(struct weft_task *task)
+{
+    if (task->state == WEFT__TASK_ENDED || task->cancelled)
+        return;
+    task->cancelled = true;
+    weft__task_spread(task);
+}
+
+int weft_task_ended(const struct weft_task *task)
+{
+    return task->state == WEFT__TASK_ENDED;
+}
+
+struct weft_waitq *weft_task_enders(struct weft_task *task)
+{
+    return &task->enders;
+}
+
+void weft_task_set_name(struct weft_task *task, const char *name)
+{
+    if (!task)
+        task = weft__task_current;
+    if (task)
+        snprintf(task->name, sizeof task->name, "%s", name);
+}
+
+const char *weft_task_name(const struct weft_task *task)
+{
+    if (!task)
+        task = weft__task_current;
+    return task ? weft__task_name(task) : "";
+}
+
+struct weft_task *weft_current(void)
+{
+    return weft__task_current;
+}
+
+uint64_t weft_task_id(const struct weft_task *task)
+{
+    if (!task)
+        task = weft__task_current;
+    return task ? task->id : 0;
+}
