@@ -29,6 +29,7 @@
 #include <sys/un.h>
 #include <weft/error.h>
 #include <weft/types.h>
+#include <weft/wait.h>
 
 WEFT_BEGIN
 
@@ -132,6 +133,24 @@ WEFT_API WEFT_MUST_CHECK int weft_connect(int fd, const struct weft_address *add
 /** Waits until one of the POLLIN, POLLOUT ... `events` holds; returns those that do (POLLERR and
  *  POLLHUP also unasked). A regular file is always ready. */
 WEFT_API WEFT_MUST_CHECK int weft_poll(int fd, int events);
+
+/* Readiness beside something else: for primitives that wait for several things. */
+
+/** Which of the POLLIN, POLLOUT ... `events` hold now; 0 none. Plain. -EBADF. A regular file is always
+ *  ready. */
+WEFT_API int weft_poll_now(int fd, int events);
+
+/** A readiness wait that runs beside the task that started it. */
+struct weft_poll;
+
+/**
+ * Wakes `wait` with the mask of events that hold once one does. Plain. The object in *ret must be ended
+ * by weft_poll_stop, by the same task, before `wait` goes. -ENOMEM, -EBADF, -EBUSY.
+ */
+WEFT_API int weft_poll_start(int fd, int events, struct weft_wait *wait, struct weft_poll **ret);
+
+/** Ends it, whether it woke or not; it will not wake any more. NULL is fine. Plain. */
+WEFT_API void weft_poll_stop(struct weft_poll *poll);
 
 /**
  * close(2). Releasing: never refused. Wakes every task that waits on the descriptor with -EBADF,

@@ -11,10 +11,14 @@
 #include <weft/error.h>
 #include <weft/future.h>
 #include <weft/generator.h>
+#include <weft/group.h>
 #include <weft/loop.h>
 #include <weft/net.h>
+#include <weft/queue.h>
 #include <weft/run.h>
 #include <weft/scope.h>
+#include <weft/select.h>
+#include <weft/sync.h>
 #include <weft/sys.h>
 #include <weft/task.h>
 #include <weft/types.h>
