@@ -73,8 +73,7 @@ WEFT_API WEFT_MUST_CHECK int weft_gather_at(struct weft_call *calls, size_t coun
  * waits until they have ended. Waiting: 0, with the index of the first that succeeded in *winner;
  * else the code of the first failure in time, when all have failed, or -ECANCELED; -EINVAL count 0.
  */
-#define weft_first_of(calls, count, winner)                                                        \
-    weft_first_of_at((calls), (count), (winner), WEFT_SITE)
+#define weft_first_of(calls, count, winner) weft_first_of_at((calls), (count), (winner), WEFT_SITE)
 WEFT_API WEFT_MUST_CHECK int weft_first_of_at(struct weft_call *calls, size_t count, size_t *winner,
                                               const char *site);
 

@@ -51,7 +51,10 @@ struct weft_event {
 };
 
 /** An event that is not set: struct weft_event stop = WEFT_EVENT_INIT(stop); */
-#define WEFT_EVENT_INIT(event) { WEFT_WAITQ_INIT((event).waiters), 0, 0 }
+#define WEFT_EVENT_INIT(event)                                                                     \
+    {                                                                                              \
+        WEFT_WAITQ_INIT((event).waiters), 0, 0                                                     \
+    }
 
 /** Makes an event that is not set. Plain. */
 WEFT_API void weft_event_init(struct weft_event *event);
@@ -88,7 +91,10 @@ struct weft_mutex {
 };
 
 /** A free mutex: struct weft_mutex lock = WEFT_MUTEX_INIT(lock); */
-#define WEFT_MUTEX_INIT(mutex) { WEFT_WAITQ_INIT((mutex).waiters), 0, 0 }
+#define WEFT_MUTEX_INIT(mutex)                                                                     \
+    {                                                                                              \
+        WEFT_WAITQ_INIT((mutex).waiters), 0, 0                                                     \
+    }
 
 /** Makes a free mutex. Plain. */
 WEFT_API void weft_mutex_init(struct weft_mutex *mutex);
@@ -147,7 +153,10 @@ struct weft_condition {
 };
 
 /** A condition: struct weft_condition changed = WEFT_CONDITION_INIT(changed); */
-#define WEFT_CONDITION_INIT(condition) { WEFT_WAITQ_INIT((condition).waiters), 0, 0 }
+#define WEFT_CONDITION_INIT(condition)                                                             \
+    {                                                                                              \
+        WEFT_WAITQ_INIT((condition).waiters), 0, 0                                                 \
+    }
 
 /** Makes a condition. Plain. */
 WEFT_API void weft_condition_init(struct weft_condition *condition);
@@ -194,7 +203,9 @@ struct weft_semaphore {
 
 /** A semaphore that refuses to hold more than `max` units. */
 #define WEFT_SEMAPHORE_INIT_BOUNDED(semaphore, count, max)                                         \
-    { WEFT_WAITQ_INIT((semaphore).waiters), (count), (max), 0 }
+    {                                                                                              \
+        WEFT_WAITQ_INIT((semaphore).waiters), (count), (max), 0                                    \
+    }
 
 /** Makes a semaphore of `count` units. Plain. */
 WEFT_API void weft_semaphore_init(struct weft_semaphore *semaphore, size_t count);
@@ -244,7 +255,9 @@ struct weft_barrier {
 
 /** A barrier for `parties` tasks, at least 1. */
 #define WEFT_BARRIER_INIT(barrier, parties)                                                        \
-    { WEFT_WAITQ_INIT((barrier).waiters), (parties), 0, 0, 0 }
+    {                                                                                              \
+        WEFT_WAITQ_INIT((barrier).waiters), (parties), 0, 0, 0                                     \
+    }
 
 /** Makes a barrier for `parties` tasks; 0 counts as 1. Plain. */
 WEFT_API void weft_barrier_init(struct weft_barrier *barrier, size_t parties);

@@ -25,8 +25,7 @@ void weft_condition_init(struct weft_condition *condition)
 
 static void describe(const struct weft_wait *wait, char *buf, size_t size)
 {
-    const struct weft__locker *locker =
-        weft__sync_container(wait, const struct weft__locker, wait);
+    const struct weft__locker *locker = weft__sync_container(wait, const struct weft__locker, wait);
     if (locker->notified)
         weft__mutex_describe(wait, buf, size);
     else
@@ -45,7 +44,8 @@ static int notify_first(struct weft_condition *condition, int passes_on)
     return weft_waitq_repark(&condition->waiters, &condition->mutex->waiters);
 }
 
-/** The cancellation of one that was notified. The mutex has an owner: there is a queue before it. */
+/** The cancellation of one that was notified. The mutex has an owner: there is a queue before it.
+ */
 static enum weft_abort abort_notified(struct weft__locker *locker)
 {
     struct weft_condition *condition = locker->condition;

@@ -5,6 +5,8 @@
  * The flag and a wait queue. A set wakes everyone there at once, by a result that they keep, so a
  * clear that follows before they run takes nothing back from them. Nothing can be lost with
  * a cancelled waiter: the flag stays.
+ *
+ * There is no pulse (set and clear at once): it would be missed by those who are about to wait.
  */
 #include "sync/internal.h"
 

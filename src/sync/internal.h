@@ -3,8 +3,8 @@
  * internal.h: what the files of sync share
  *
  * This folder is built on the public headers alone; what it needs beside them stands here: two
- * operations on links, one who waits for a mutex (mutex.c and condition.c), and the store of a queue
- * (store.c and queue.c).
+ * operations on links, one who waits for a mutex (mutex.c and condition.c), and the store of a
+ * queue (store.c and queue.c).
  */
 #ifndef WEFT_SYNC_INTERNAL_H
 #define WEFT_SYNC_INTERNAL_H
@@ -49,8 +49,8 @@ struct weft__locker {
     struct weft_wait wait;
     /** Id of the waiting task, the next owner. */
     uint64_t task;
-    /** What the wait gives when the mutex is handed over: 0, or -ECANCELED for one who was cancelled
-     *  in a condition and gets the mutex back. */
+    /** What the wait gives when the mutex is handed over: 0, or -ECANCELED for one who was
+     * cancelled in a condition and gets the mutex back. */
     ssize_t result;
     /** The condition; NULL for one who only locks. */
     struct weft_condition *condition;

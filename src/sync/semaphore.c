@@ -6,6 +6,8 @@
  * has succeeded from then on. So units and waiters are never there at the same time, a newcomer
  * cannot take what was meant for another, and a waiter that is cancelled before has nothing to give
  * back.
+ *
+ * Units have no owners, so a release too many is noticed only by a bounded one.
  */
 #include "sync/internal.h"
 

@@ -2,10 +2,10 @@
 /*
  * store.c: the items in a queue
  *
- * FIFO and LIFO share a ring and differ in the end that they take from. A priority store is a binary
- * heap whose entries carry a rank that grows with every item, so that equals leave in the order in
- * which they came. Room is made once for bounded queues and doubled as needed for others; it is not
- * given back before the end. Nothing here knows of waiting.
+ * FIFO and LIFO share a ring and differ in the end that they take from. A priority store is a
+ * binary heap whose entries carry a rank that grows with every item, so that equals leave in the
+ * order in which they came. Room is made once for bounded queues and doubled as needed for others;
+ * it is not given back before the end. Nothing here knows of waiting.
  */
 #include "sync/internal.h"
 
