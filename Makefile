@@ -138,7 +138,7 @@ submake = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS))
 run_tests = $(PYTHON) tools/run_tests.py --build $(B) --preset $(PRESET) --cc '$(CC)' \
   $(if $(ENGINE),--engine '$(ENGINE)') $(if $(TEST),--test '$(TEST)')
 
-.PHONY: test demo bench tidy format format-check mutants seeds clean help
+.PHONY: test demo bench tidy format format-check mutants seeds man clean help
 test:
 	@$(SETUP) test
 	@$(submake) tests examples
@@ -174,6 +174,10 @@ format:
 format-check:
 	@clang-format --dry-run -Werror $(formatted_files)
 
+# Read one without installing: man -l build/man/man3/weft_scope_exit.3
+man:
+	@$(PYTHON) tools/man.py
+
 clean:
 	rm -rf build
 
@@ -186,6 +190,7 @@ help:
 	@echo '  make format      clang-format in place; format-check only looks'
 	@echo '  make mutants     build each planted bug and see that a test catches it'
 	@echo '  make seeds       long runs of seeded schedules (SEEDS=$(SEEDS) for each scenario)'
+	@echo '  make man         man pages from the headers, in build/man'
 	@echo '  make clean       remove build/'
 	@echo 'V=1 prints the commands, -s nothing but errors; SETUP=true skips tools/setup.'
 

@@ -3,12 +3,13 @@
 #
 # clean_root.sh: the README's commands on a machine that has nothing
 #
-# Makes a bare Debian with debootstrap in a folder of its own, puts a copy of this checkout there (in a
-# folder with a space in its name), and runs what the README says: its first line, which gets git and
-# make, then `make demo` and `make test`, as root. Then two more copies run both commands at once, each
-# as an ordinary user with 1024 descriptors. Mirror and suite come from this machine's own apt settings;
-# nothing is kept. Needs root, debootstrap and unshare. The mounts live in a mount namespace and the
-# processes in a process namespace, so that both are gone when this script ends, however it ends.
+# Makes a bare Debian with debootstrap in a folder of its own, puts a copy of this checkout there
+# (in a folder with a space in its name), and runs what the README says: its first line, which
+# gets git and make, then `make demo` and `make test`, as root. Then two more copies run both
+# commands at once, each as an ordinary user with 1024 descriptors. Mirror and suite come from
+# this machine's own apt settings; nothing is kept. Needs root, debootstrap and unshare. The
+# mounts live in a mount namespace and the processes in a process namespace, so that both are gone
+# when this script ends, however it ends.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,7 +31,8 @@ make_root() {
         { tail -n 20 "$root.log" >&2; exit 1; }
     archives | awk -v suite="$suite" 'index($2, suite) == 1 { print "deb", $0 }' |
         sort -u >"$root/etc/apt/sources.list"
-    apt-config dump | grep -E '^Acquire::(Check-|https?::)' >"$root/etc/apt/apt.conf.d/99host" || true
+    apt-config dump | grep -E '^Acquire::(Check-|https?::)' \
+        >"$root/etc/apt/apt.conf.d/99host" || true
     cp /etc/resolv.conf /etc/hosts "$root/etc/"
 }
 
@@ -50,8 +52,8 @@ copy_checkout() {
 
 # The first line of the README's first block of commands.
 readme_line() {
-    awk '/^```/ { if (inside) exit; inside = /^```(sh|console|bash)/; next } inside { print; exit }' \
-        README.md | sed 's/^[$#] //'
+    awk '/^```/ { if (inside) exit; inside = /^```(sh|console|bash)/; next }
+        inside { print; exit }' README.md | sed 's/^[$#] //'
 }
 
 # in_root USER FOLDER COMMAND: a shell in the root, with nothing of our environment.

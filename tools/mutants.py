@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 """mutants.py: builds weft with one planted bug at a time, and sees that a test catches it.
 
-A planted bug stands in the source behind `#ifdef WEFT_MUTANT_name` and in tests/mutants.txt, a line
-each: its name, the test program that must notice (a path below tests, without .c), the text that the
-test's name has, and what the bug is; the four parted by " | ". The bug is caught when that program,
-built with it, reports a failed or hung test, and the same test passes without it. A bug that stands
-in only one of the two places is a failure too.
+A planted bug stands in the source behind `#ifdef WEFT_MUTANT_name` and in tests/mutants.txt, a
+line each: its name, the test program that must notice (a path below tests, without .c), the text
+that the test's name has, and what the bug is; the four parted by " | ". The bug is caught when
+that program, built with it, reports a failed or hung test, and the same test passes without it. A
+bug that stands in only one of the two places is a failure too.
 
     tools/mutants.py --list          name them
     tools/mutants.py --only NAME     build and test those whose name has this text
@@ -42,9 +42,9 @@ def names_in_source():
 
 def build(folder, program, options, *flags):
     """Builds one test program; returns None or the end of make's output."""
-    made = subprocess.run(
-        ["make", "-s", f"-j{options.jobs}", f"CC={options.cc}", f"{folder}/tests/{program}", *flags],
-        capture_output=True, text=True, check=False)
+    command = ["make", "-s", f"-j{options.jobs}", f"CC={options.cc}", *flags]
+    made = subprocess.run(command + [f"{folder}/tests/{program}"], capture_output=True, text=True,
+                          check=False)
     return None if made.returncode == 0 else made.stderr[-2000:]
 
 

@@ -4,10 +4,10 @@
 
     tools/poor_host.py [--no-io-uring] [--no-ipv6] [--files N] COMMAND...
 
---no-io-uring refuses the three system calls of io_uring with EPERM, as container runtimes do, by a
-seccomp filter that the command and its children cannot take off. --no-ipv6 gives the command a network
-namespace of its own (as root) where only 127.0.0.1 exists. --files N is the soft and hard limit of
-descriptors.
+--no-io-uring refuses the three system calls of io_uring with EPERM, as container runtimes do, by
+a seccomp filter that the command and its children cannot take off. --no-ipv6 gives the command a
+network namespace of its own (as root) where only 127.0.0.1 exists. --files N is the soft and hard
+limit of descriptors.
 """
 
 import argparse
@@ -25,7 +25,7 @@ PR_SET_SECCOMP = 22
 SECCOMP_MODE_FILTER = 2
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
-# io_uring_setup, io_uring_enter, io_uring_register: the same numbers on every architecture but Alpha.
+# io_uring_setup, _enter and _register: the same numbers on every architecture but Alpha.
 IO_URING = (425, 426, 427)
 LOAD_NUMBER = (0x20, 0, 0, 0)  # the system call's number is the first word of seccomp_data
 RETURN_ALLOW = (0x06, 0, 0, 0x7FFF0000)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """tidy_selftest.py: plants one violation of each rule of tidy.py and sees that it is reported.
 
-A small tree that keeps every rule is written to a folder of its own, with a library compiled from it.
-Then, for each rule, the tree is changed in one way that breaks it, and the rule must yield a
-violation that names the place; with the change taken back it must yield none. A rule without such a
-case fails the self-test, so that no rule can be added that was never seen to work.
+A small tree that keeps every rule is written to a folder of its own, with a library compiled from
+it. Then, for each rule, the tree is changed in one way that breaks it, and the rule must yield a
+violation that names the place; with the change taken back it must yield none. A rule without such
+a case fails the self-test, so that no rule can be added that was never seen to work.
 """
 
 import os
@@ -136,7 +136,8 @@ PLANTED = [
     ("macro_control_flow", "src/loop/loop.c", append(MACRO), "return in a macro"),
     ("seed_programs", "examples/seeds/row_0a.c",
      replace("weft_thing_make(&thing)", "0; /* weft_thing_make() */"), "no call of weft"),
-    ("symbol_prefixes", "src/loop/loop.c", append("int stray(void);\nint stray(void) { return 0; }\n"),
+    ("symbol_prefixes", "src/loop/loop.c",
+     append("int stray(void);\nint stray(void) { return 0; }\n"),
      "global symbol stray"),
     ("exported_symbols", "src/weft.map", replace("        weft_thing_default;\n", ""),
      "libweft.so exports and src/weft.map lists it not"),
