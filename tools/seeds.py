@@ -107,7 +107,8 @@ def c_output(row, set_name, programs):
 
 def expected_path(row, set_name):
     """The committed file for a set; the default arguments are the tutorial's."""
-    return SEEDS / 'expected' / f'{row.name}.{"tutorial" if set_name == "default" else set_name}.txt'
+    file_set = 'tutorial' if set_name == 'default' else set_name
+    return SEEDS / 'expected' / f'{row.name}.{file_set}.txt'
 
 
 def difference(row, set_name, get_output):

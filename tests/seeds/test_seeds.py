@@ -61,7 +61,8 @@ def a_time_of_day_is_masked():
 
 @test
 def a_duration_keeps_its_whole_seconds():
-    equal(seeds.mask('2.0017\nthreaded: 1.9\nlate: 2.94\n'), '<2 s>\nthreaded: <1 s>\nlate: <2 s>\n')
+    equal(seeds.mask('2.0017\nthreaded: 1.9\nlate: 2.94\n'),
+          '<2 s>\nthreaded: <1 s>\nlate: <2 s>\n')
 
 
 @test

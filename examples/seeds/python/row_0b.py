@@ -9,7 +9,7 @@ from callback_scheduler import Scheduler
 import virtual_time as time
 from constants import words
 
-delays = [int(text) for text in words('2', '1', '2', '0', '1')]
+delays = [int(text) for text in words('2', '1', '2', '3', '1')]
 sched = Scheduler()
 
 
