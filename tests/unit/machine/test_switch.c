@@ -384,10 +384,10 @@ static void take_trace(void *arg)
     weft__context_switch_final(&p->body, &p->driver);
 }
 
-/** Where the function begins that a program counter belongs to. */
-static void *function_of(void *pc)
+/** Where the function begins that a return address belongs to; the call is right before it. */
+static void *function_of(void *return_address)
 {
-    return _Unwind_FindEnclosingFunction((char *)pc - 1);
+    return _Unwind_FindEnclosingFunction(return_address);
 }
 
 TEST(a_backtrace_ends_with_the_context)
@@ -405,10 +405,12 @@ TEST(a_backtrace_ends_with_the_context)
 static void walk_frame_pointers(void *arg)
 {
     struct pair *p = arg;
-    void **frame = __builtin_frame_address(0);
+    char **frame = __builtin_frame_address(0);
 
-    for (p->count = 0; frame && p->count < 10; p->count++)
-        frame = *frame;
+    for (p->count = 0; frame && p->count < 10; p->count++) {
+        CHECK((char *)frame >= p->stack && (char *)frame < p->stack + STACK_SIZE);
+        frame = (char **)(void *)*frame;
+    }
     weft__context_switch_final(&p->body, &p->driver);
 }
 
@@ -418,9 +420,47 @@ TEST(a_walk_of_frame_pointers_ends_with_the_context)
 
     pair_init(&p, walk_frame_pointers);
     drive(&p);
-    CHECK(p.count < 10);
+    CHECK(p.count > 0 && p.count < 10);
     pair_fini(&p);
 }
+
+#if !WEFT_UCONTEXT
+TEST(a_backtrace_ends_whatever_lies_above)
+{
+    struct pair p;
+
+    pair_init(&p, take_trace);
+    ((uintptr_t *)p.body.sp)[7] = (uintptr_t)drive + 2; /* what would be a return address */
+    drive(&p);
+    CHECK(trace.count >= 2 && trace.count < 10);
+    for (int i = 0; i < trace.count; i++)
+        CHECK(function_of(trace.pcs[i]) != (void *)(uintptr_t)drive);
+    pair_fini(&p);
+}
+#endif
+
+#if WEFT__TSAN
+static void note_fiber(void *arg)
+{
+    struct pair *p = arg;
+
+    p->count = __tsan_get_current_fiber() == p->body.sanitizer.fiber;
+    weft__context_switch_final(&p->body, &p->driver);
+}
+
+TEST(each_context_is_a_fiber_of_its_own)
+{
+    struct pair p;
+    void *fiber = __tsan_get_current_fiber();
+
+    pair_init(&p, note_fiber);
+    drive(&p);
+    CHECK(p.count);
+    CHECK(p.driver.sanitizer.fiber == fiber);
+    CHECK(__tsan_get_current_fiber() == fiber);
+    pair_fini(&p);
+}
+#endif
 
 /** Through which the child below says that it is there. */
 static int ready[2];
@@ -597,12 +637,13 @@ static void on_step(int signal, siginfo_t *info, void *context)
     const ucontext_t *at = context;
     char *pc = (char *)at->uc_mcontext.gregs[REG_RIP];
     char *sp = (char *)at->uc_mcontext.gregs[REG_RSP];
+    void *function = function_of(pc + 1);
     struct trace t;
 
     (void)signal;
     (void)info;
-    if (_Unwind_FindEnclosingFunction(pc) != (void *)(uintptr_t)weft__switch &&
-        _Unwind_FindEnclosingFunction(pc) != (void *)(uintptr_t)weft__switch_final)
+    if (function != (void *)(uintptr_t)weft__switch &&
+        function != (void *)(uintptr_t)weft__switch_final)
         return;
     t.count = backtrace(t.pcs, 64);
     steps.looked_at++;
