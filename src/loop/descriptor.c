@@ -148,28 +148,23 @@ int weft__descriptor_busy(const struct weft__descriptor *descriptor)
            !weft__list_empty(&descriptor->queue[WEFT__DIRECTION_OUT]);
 }
 
-/** Device and inode of a number into identity; zeros when there is no telling. */
-static int identity_of(struct weft__poller *poller, int fd, uint64_t identity[2])
+unsigned weft__descriptor_identify(struct weft__poller *poller, struct weft__descriptor *descriptor)
 {
     struct stat file;
-    int rc = weft__sys_call(poller->sys, fstat, fd, &file);
-    identity[0] = rc < 0 ? 0 : (uint64_t)file.st_dev;
-    identity[1] = rc < 0 ? 0 : (uint64_t)file.st_ino;
-    return rc;
-}
-
-void weft__descriptor_identify(struct weft__poller *poller, struct weft__descriptor *descriptor)
-{
-    (void)identity_of(poller, descriptor->fd, descriptor->identity);
+    int rc = weft__sys_call(poller->sys, fstat, descriptor->fd, &file);
+    descriptor->identity[0] = rc < 0 ? 0 : (uint64_t)file.st_dev;
+    descriptor->identity[1] = rc < 0 ? 0 : (uint64_t)file.st_ino;
+    return rc < 0 ? 0 : file.st_mode & S_IFMT;
 }
 
 int weft__descriptor_same(struct weft__poller *poller, const struct weft__descriptor *descriptor)
 {
-    uint64_t now[2];
-    int rc = identity_of(poller, descriptor->fd, now);
+    struct stat file;
+    int rc = weft__sys_call(poller->sys, fstat, descriptor->fd, &file);
     if (rc == -ENOSYS)
         return 1;
-    return rc == 0 && now[0] == descriptor->identity[0] && now[1] == descriptor->identity[1];
+    return rc == 0 && (uint64_t)file.st_dev == descriptor->identity[0] &&
+           (uint64_t)file.st_ino == descriptor->identity[1];
 }
 
 /* --- Queues

@@ -88,13 +88,13 @@ static int queue_and_arm(struct weft__poller *poller, struct weft__op *op)
         return rc;
     struct weft__descriptor *descriptor = op->descriptor;
     if (!owned(descriptor) && descriptor->armed == 0)
-        weft__descriptor_identify(poller, descriptor);
+        (void)weft__descriptor_identify(poller, descriptor);
     rc = poller->ops->arm(poller, descriptor);
     if (rc == -ENOENT) {
         weft__list_remove(&op->link);
         evict(poller, descriptor);
         weft__list_append(&descriptor->queue[op->direction], &op->link);
-        weft__descriptor_identify(poller, descriptor);
+        (void)weft__descriptor_identify(poller, descriptor);
         rc = poller->ops->arm(poller, descriptor);
     }
     return rc < 0 ? not_started(poller, op, rc) : 0;

@@ -33,6 +33,8 @@
 #define RWF_NOWAIT 8
 #endif
 
+/* Bits of op->engine_flags; io_uring has those from 32 on. */
+
 /** Not a socket. */
 #define NOT_SOCKET 1u
 /** Does not know RWF_NOWAIT. */
@@ -204,8 +206,8 @@ static ssize_t connect_first(const struct weft_sys *sys, struct weft__op *op)
     socklen_t len = op->address_len ? *op->address_len : 0;
     ssize_t rc = nonblocking(sys, op) ? weft__sys_call(sys, connect, op->fd, op->address, len)
                                       : connect_briefly(sys, op, len);
-    /* An interrupted connect goes on by itself; calling again would be -EALREADY. */
-    if (rc == -EINPROGRESS || rc == -EINTR)
+    /* An interrupted connect goes on by itself, and another call for it is -EALREADY. */
+    if (rc == -EINPROGRESS || rc == -EINTR || rc == -EALREADY)
         return marked(op, CONNECTING, -EAGAIN);
     /* A Unix socket whose listener's queue is full: nothing tells when there is room again. */
     return rc == -EAGAIN ? marked(op, FINAL, rc) : rc;
@@ -268,6 +270,9 @@ int weft__readiness_try(struct weft__poller *poller, struct weft__op *op)
     do
         rc = call_once(poller->sys, op);
     while (rc == -EINTR);
+    /* Of others nothing is remembered: the number may be another file's by the next time. */
+    if (descriptor)
+        descriptor->flags &= (1u << WEFT__DESCRIPTOR_KIND_SHIFT) - 1;
     if (owned)
         descriptor->flags |= (op->engine_flags & KIND) << WEFT__DESCRIPTOR_KIND_SHIFT;
     if (rc == -EAGAIN && !(op->engine_flags & FINAL))

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.h: what the files of the io_uring engine share
+ *
+ *     engine.c     the interface: submit, cancel, arm, forget, wait
+ *     request.c    queues and watches into requests, results into completions
+ *     slot.c       the names under which operations are known to the kernel
+ *     ring.c       the two queues                          probe.c   whether they work
+ */
+#ifndef WEFT_LOOP_POLLER_IO_URING_ENGINE_H
+#define WEFT_LOOP_POLLER_IO_URING_ENGINE_H
+
+#include "loop/poller/io_uring/ring.h"
+#include "loop/poller_backend.h"
+
+/* What engine_data of a descriptor says. */
+
+/** How many of its requests are in the kernel (or on their way there). */
+#define WEFT__URING_IN_KERNEL 0xffffffu
+/** The watch of a direction has its request in the kernel. */
+#define WEFT__URING_WATCH_IN(direction) (1u << (24 + (direction)))
+/** And the kernel was asked to give it back. */
+#define WEFT__URING_WATCH_CANCELLED(direction) (1u << (26 + (direction)))
+/** The watch met an error and is not asked for again before the next arm. */
+#define WEFT__URING_WATCH_DEAD(direction) (1u << (28 + (direction)))
+/** An owned file: the next one was found out. */
+#define WEFT__URING_LOOKED (1u << 30)
+/** The file is a socket. */
+#define WEFT__URING_SOCKET (1u << 31)
+
+/* What engine_flags of an operation says, beside the bits of a readiness try. */
+
+/** Its request is a POLL_ADD on behalf of a transfer that could not be done at once. */
+#define WEFT__URING_POLLING 32u
+/** The kernel was asked to give it back. */
+#define WEFT__URING_CANCEL_SENT 64u
+/** Its file is not the descriptor's any more: it ends with -EBADF unless it had succeeded. */
+#define WEFT__URING_EVICTED 128u
+
+/** One name for an operation in the kernel. */
+struct weft__uring_slot {
+    /** The operation; NULL: free. */
+    struct weft__op *op;
+    /** Changes with each use. */
+    uint32_t generation;
+    /** The next free slot. */
+    uint32_t next_free;
+};
+
+/** The engine. */
+struct weft__uring {
+    /** The common part; the first member. */
+    struct weft__poller poller;
+    /** The queues shared with the kernel. */
+    struct weft__ring ring;
+    /** Descriptors with something to tell the kernel, through their `link`. */
+    struct weft_link dirty;
+    /** Names. */
+    struct weft__uring_slot *slots;
+    /** How many there are. */
+    uint32_t slot_count;
+    /** The first free one; slot_count: none. */
+    uint32_t free_slot;
+};
+
+static inline struct weft__uring *weft__uring_of(struct weft__poller *poller)
+{
+    return (struct weft__uring *)(void *)poller;
+}
+
+/* slot.c */
+
+/** No slots yet. */
+void weft__uring_slots_init(struct weft__uring *engine);
+/** Frees them. */
+void weft__uring_slots_fini(struct weft__uring *engine);
+/** Makes sure of `count` slots in all: 0 or -ENOMEM. */
+int weft__uring_slots_reserve(struct weft__uring *engine, size_t count);
+/** Gives an operation a name: what goes into user_data. */
+uint64_t weft__uring_slot_take(struct weft__uring *engine, struct weft__op *op);
+/** The name that an operation has in the kernel. */
+uint64_t weft__uring_slot_name(const struct weft__uring *engine, const struct weft__op *op);
+/** The operation of a name, NULL when nobody has it any more. */
+struct weft__op *weft__uring_slot_find(const struct weft__uring *engine, uint64_t name);
+/** Ends a name. */
+void weft__uring_slot_free(struct weft__uring *engine, struct weft__op *op);
+
+/* request.c */
+
+/** Puts a descriptor into the dirty list. */
+void weft__uring_mark(struct weft__uring *engine, struct weft__descriptor *descriptor);
+/** Takes it out. */
+void weft__uring_unmark(struct weft__uring *engine, struct weft__descriptor *descriptor);
+/** Finds out what file a descriptor is. */
+void weft__uring_look(struct weft__poller *poller, struct weft__descriptor *descriptor);
+/** Whether those who wait on a descriptor wait for another file than it is now. */
+int weft__uring_changed(struct weft__poller *poller, struct weft__descriptor *descriptor);
+/** Ends those waits with -EBADF: from the next settling, or when the kernel gives them back. */
+void weft__uring_evict(struct weft__uring *engine, struct weft__descriptor *descriptor);
+/** Makes the requests that a descriptor wants: 0, or -EAGAIN when there is no room now. */
+int weft__uring_push(struct weft__uring *engine, struct weft__descriptor *descriptor);
+/** Serves one result. Returns how many completed or were called. */
+int weft__uring_result(struct weft__uring *engine, const struct weft__uring_cqe *cqe);
+
+#endif
