@@ -2,9 +2,9 @@
 #
 # weft's only build file (GNU make 4.2 or newer; mk/ holds the presets).
 #
-# One non-recursive make builds everything that belongs to one preset: the library from every
-# src/**/*.{c,S}, a program from every tests/**/test_*.c, examples/**/*.c and bench/weft/*.c. Nothing is
-# listed by hand. The commands a person types (test, demo, bench) first run `tools/setup`, then call
+# One non-recursive make builds everything that belongs to one preset: the library from every .c and
+# .S below src, a program from every test_*.c below tests, every .c below examples and in bench/weft.
+# Nothing is listed by hand. The commands a person types (test, demo, bench) first run `tools/setup`, then call
 # make again for the build they need. Paths are relative throughout, so the checkout may lie in a
 # folder whose name has spaces, and two checkouts may build at once.
 #
@@ -35,10 +35,14 @@ compiler_suffix := $(if $(filter-out gcc cc,$(notdir $(CC))),-$(notdir $(lastwor
 mutant_suffix := $(if $(MUTANT),-mutant-$(MUTANT))
 B := build/$(PRESET)$(compiler_suffix)$(mutant_suffix)
 
-warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wcast-qual
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
+  -Wcast-qual
 common_flags := -std=gnu11 $(warnings) $(preset_cflags) -pthread -MMD -MP
 common_flags += $(if $(MUTANT),-DWEFT_MUTANT_$(MUTANT)=1)
-library_flags := $(common_flags) -fPIC -fvisibility=hidden -Iinclude -Isrc $(CFLAGS)
+# initial-exec: a thread-local variable is one load away, and libweft.so needs nothing of the dynamic
+# linker (__tls_get_addr); its few words fit what libc keeps for libraries that are opened later.
+library_flags := $(common_flags) -fPIC -fvisibility=hidden -ftls-model=initial-exec -Iinclude -Isrc \
+  $(CFLAGS)
 test_flags := $(common_flags) -Iinclude -Isrc -Itests/support $(CFLAGS)
 user_flags := $(common_flags) -Iinclude $(CFLAGS)
 link_flags := $(preset_ldflags) -pthread $(LDFLAGS)
@@ -90,10 +94,10 @@ $(B)/obj/%.c.o: %.c $(build_files)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(user_flags) -c $< -o $@
 
-# --- Linking ------------------------------------------------------------------------------------------
+# --- Linking --------------------------------------------------------------------------------------
 
-# An archive keeps members whose sources are gone, so it is made anew each time. The list of sources is
-# a prerequisite too: a removed file changes the list and nothing else.
+# An archive keeps members whose sources are gone, so it is made anew each time. The list of sources
+# is a prerequisite too: a removed file changes the list and nothing else.
 $(static_library): $(library_objects) $(B)/sources.list
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
@@ -101,8 +105,8 @@ $(static_library): $(library_objects) $(B)/sources.list
 
 $(shared_library): $(library_objects) $(version_script) $(B)/sources.list
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -Wl,-soname,libweft.so.0 $(addprefix -Wl$(comma)--version-script=,$(version_script)) \
-	  $(preset_so_ldflags) -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
+	$(Q)$(CC) -shared -Wl,-soname,libweft.so.0 \
+	  $(addprefix -Wl$(comma)--version-script=,$(version_script)) $(preset_so_ldflags) -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
 	  -o $@ $(library_objects) $(link_flags)
 
 $(B)/libweft.so: $(shared_library)
@@ -130,7 +134,7 @@ $(bench_programs): $(B)/bench/%: $(B)/obj/bench/weft/%.c.o $(static_library)
 
 -include $(shell [ ! -d $(B)/obj ] || find $(B)/obj -name '*.d')
 
-# --- Commands -----------------------------------------------------------------------------------------
+# --- Commands -------------------------------------------------------------------------------------
 
 # A make that was not told -j uses all processors for the builds it starts itself.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -167,7 +171,8 @@ seeds:
 	@$(submake) tests
 	@WEFT_SEEDS=$(SEEDS) $(run_tests) --folder tests/sim --timeout 7200
 
-formatted_files = $(foreach folder,include src tests examples bench,$(call find_files,$(folder),*.[ch]))
+formatted_folders := include src tests examples bench
+formatted_files = $(foreach folder,$(formatted_folders),$(call find_files,$(folder),*.[ch]))
 format:
 	@clang-format -i $(formatted_files)
 
@@ -183,7 +188,7 @@ clean:
 
 help:
 	@sed -n '/^#   make/s/^# //p' Makefile
-	@echo '  make test [ENGINE=epoll|poll|io_uring|sim] [TEST=pattern]   run the tests ($(PRESET) preset)'
+	@echo '  make test [ENGINE=epoll|poll|io_uring|sim] [TEST=pattern]   run the tests'
 	@echo '  make demo        the main demonstration, over real sockets'
 	@echo '  make bench       measure; the table is also in build/bench/results.tsv'
 	@echo '  make tidy        the rules of the source tree'
@@ -194,7 +199,7 @@ help:
 	@echo '  make clean       remove build/'
 	@echo 'V=1 prints the commands, -s nothing but errors; SETUP=true skips tools/setup.'
 
-# --- Output -------------------------------------------------------------------------------------------
+# --- Output ---------------------------------------------------------------------------------------
 
 ifeq ($(V),1)
 Q :=

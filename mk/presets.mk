@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The presets: what each adds to the compiler's and the linker's flags. Warnings are errors in the
-# presets that developers build; `release` and `valgrind` are also built by people with compilers that
-# we have not seen, whose new warnings must not stop them.
+# presets that developers build; `release` and `valgrind` are also built by people with compilers
+# that we have not seen, whose new warnings must not stop them.
 #
 #   preset_cflags       for every object
 #   preset_ldflags      for every program and for libweft.so

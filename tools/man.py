@@ -31,7 +31,7 @@ CALL_KINDS = {
     "running": (r"\bRuns (?:turns|program\(arg\))|\bOne turn\b",
                 "Running: the call runs the loop, and is for outside of tasks."),
 }
-# A call is like another: "As weft_x", "See weft_x", "weft_x with ...", "For main: weft_x, then ...".
+# A call is like another: "As weft_x", "See weft_x", "weft_x with ...", "For main: weft_x, ...".
 LIKE = re.compile(r"(?:(?:^|\W)(?:[Aa]s|[Ss]ee|Returns as)\s+|\bFor main: |^)((?:weft_)?\w+)")
 
 

@@ -153,11 +153,14 @@ def make_environment(options):
 def print_result(result, ci):
     """Prints what a person must see of one program; returns (passed, failed, skipped)."""
     failed = list(result.failed)
+    skipped = {}
     for test, reason in result.skipped:
         if ci and reason.startswith("absent peer program"):
             failed.append((test, f"{reason} (skips like this fail under CI=true)", []))
         else:
-            print(f"skipped  {test}: {reason}")
+            skipped.setdefault(reason, []).append(test)
+    for reason, tests in skipped.items():
+        print(f"skipped  {tests[0]}{f' and {len(tests) - 1} more' if tests[1:] else ''}: {reason}")
     for test, reason, details in failed:
         print(f"FAILED   {test}: {reason}")
         for line in details:
@@ -165,8 +168,7 @@ def print_result(result, ci):
     for note in result.notes:
         print(f"note     {result.name}: {note}")
     sys.stdout.flush()
-    return result.passed, len(failed), result.count() - result.passed - len(result.failed) - (
-        len(failed) - len(result.failed))
+    return result.passed, len(failed), sum(len(tests) for tests in skipped.values())
 
 
 def parse_arguments():

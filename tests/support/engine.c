@@ -50,10 +50,3 @@ bool test_engine_is(const char *engine)
 {
     return selected && strcmp(selected, engine) == 0;
 }
-
-/* Weak, so that a program that tests an engine's refusal can answer for itself. */
-__attribute__((weak)) const char *test_engine_skip(const char *engine)
-{
-    (void)engine;
-    return NULL;
-}

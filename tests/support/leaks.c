@@ -332,6 +332,6 @@ void test_leaks_begin(void)
 
 int test_leaks_end(void)
 {
-    return (for_each_descriptor(report_if_new) > 0) + (report_blocks() > 0) +
-           (report_mappings() > 0) + (report_children() > 0);
+    return (test_report_tasks() > 0) + (for_each_descriptor(report_if_new) > 0) +
+           (report_blocks() > 0) + (report_mappings() > 0) + (report_children() > 0);
 }

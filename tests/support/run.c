@@ -81,7 +81,7 @@ static void run_body(const struct test_run *run)
     test_engine_select(run->engine);
     refused = run->engine ? test_engine_skip(run->engine) : NULL;
     if (refused)
-        test_skip("%s: %s", run->engine, refused);
+        test_skip("engine %s: %s", run->engine, refused);
     test_leaks_begin();
     run->function();
     fflush(stdout);

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
-#include <weft/sys.h>
+#include <weft/weft.h>
 
 static struct test_outcome run(void (*function)(void))
 {
@@ -309,6 +309,45 @@ TEST(a_child_not_waited_for_fails_the_test)
     CHECK_CONTAINS(outcome.output, "a child process was not waited for");
 }
 
+static int sleep_for_ever(void *arg)
+{
+    (void)arg;
+    return weft_sleep(WEFT_FOREVER);
+}
+
+static void leak_loop(void)
+{
+    struct weft_loop *loop;
+
+    CHECK_OK(weft_loop_create(NULL, &loop));
+}
+
+static void leak_task(void)
+{
+    struct weft_loop *loop;
+
+    CHECK_OK(weft_loop_create(NULL, &loop));
+    CHECK_OK(weft_go_fn(weft_root(loop), sleep_for_ever, NULL));
+}
+
+TEST(a_leaked_task_fails_the_test_and_is_dumped)
+{
+    struct test_outcome outcome = run(leak_task);
+
+    CHECK_EQ(outcome.result, TEST_FAILED);
+    CHECK_CONTAINS(outcome.output, "leak: a loop with 1 living tasks is not freed");
+    CHECK_CONTAINS(outcome.output, "sleep_for_ever");
+}
+
+TEST(a_leaked_loop_fails_the_test)
+{
+    struct test_outcome outcome = run(leak_loop);
+
+    CHECK_EQ(outcome.result, TEST_FAILED);
+    CHECK_CONTAINS(outcome.output, "leak: descriptor");
+    CHECK_CONTAINS(outcome.output, "leak: memory block");
+}
+
 /* --- Engines and expected signals
  * ------------------------------------------------------------------- */
 
@@ -318,6 +357,29 @@ TEST_EACH_ENGINE(the_engine_is_in_the_environment)
     CHECK_STR(getenv("WEFT_BACKEND"), test_engine());
     CHECK(test_engine_is(test_engine()));
     CHECK(!test_engine_is("none"));
+}
+
+TEST_EACH_ENGINE(a_loop_made_without_options_has_the_engine_asked_for)
+{
+    struct weft_loop *loop;
+
+    CHECK_OK(weft_loop_create(NULL, &loop));
+    CHECK_STR(weft_loop_backend(loop), test_engine());
+    CHECK_OK(weft_loop_free(loop));
+}
+
+static void ask_for_an_engine_that_is_not_in_force(void)
+{
+    setenv("WEFT_BACKEND", "poll", 1);
+    test_engine_skip("epoll");
+}
+
+TEST(an_engine_that_is_not_in_force_fails_the_test)
+{
+    struct test_outcome outcome = run(ask_for_an_engine_that_is_not_in_force);
+
+    CHECK_EQ(outcome.result, TEST_FAILED);
+    CHECK_CONTAINS(outcome.output, "WEFT_BACKEND asks for epoll, but poll is in force");
 }
 
 TEST(a_plain_test_has_no_engine)
