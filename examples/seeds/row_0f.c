@@ -3,82 +3,24 @@
  * row_0f.c: "Build Your Own Async", a step further: one loop for both styles
  *
  * The tutorial names a file, yproducer4.py, without its text: a scheduler on callbacks with sockets
- * and an async/await interface beside. Here an echo server on callbacks, clients that are tasks,
- * and queues between a producer and the clients run on one loop. An item goes from the producer
- * through a queue to a client, from there over TCP to the server and back, and the echo through a
- * second queue to the producer. Better here: closing a queue ends those who wait; no sentinel is
- * counted.
+ * and an async/await interface beside. Here an echo server on callbacks (echo_server.h), clients
+ * that are tasks, and queues between a producer and the clients run on one loop. An item goes from
+ * the producer through a queue to a client, from there over TCP to the server and back, and the
+ * echo through a second queue to the producer. Better here: closing a queue ends those who wait; no
+ * sentinel is counted.
  *
  *     row_0f [items [clients]]
  */
-#include "seed.h"
-#include <string.h>
-#include <unistd.h>
-
-#define MOST 16
-#define SIZE 64
-
-/** The echo server. Callbacks only: nothing of it is a task. */
-struct server {
-    /** Where its callbacks run. */
-    struct weft_loop *loop;
-    /** Done when the last connection is gone. */
-    struct weft_future *done;
-    /** Accepts. */
-    int listener;
-    /** How many connections are open, and how many there were. */
-    int open, accepted;
-    /** One for each connection there was. */
-    struct connection {
-        /** The server. */
-        struct server *server;
-        /** The connection. */
-        int fd;
-    } connections[MOST];
-};
-
-static void echo(void *arg)
-{
-    struct connection *connection = arg;
-    struct server *server = connection->server;
-    char buf[SIZE] = "echo of ";
-    size_t prefix = strlen(buf);
-    ssize_t n = recv(connection->fd, buf + prefix, SIZE - prefix, MSG_DONTWAIT);
-
-    check(n < 0 ? -errno : 0);
-    if (n > 0) {
-        size_t len = prefix + (size_t)n;
-        check(send(connection->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len ? 0
-                                                                                          : -EPIPE);
-        return;
-    }
-    check(weft_loop_close_fd(server->loop, connection->fd, NULL, NULL));
-    if (--server->open == 0) {
-        check(weft_loop_close_fd(server->loop, server->listener, NULL, NULL));
-        check(weft_future_set(server->done, 0, NULL));
-    }
-}
-
-static void accept_one(void *arg)
-{
-    struct server *server = arg;
-    struct connection *connection = &server->connections[server->accepted++];
-
-    connection->server = server;
-    connection->fd = accept(server->listener, NULL, NULL);
-    check(connection->fd < 0 ? -errno : 0);
-    server->open++;
-    check(weft_loop_add_reader(server->loop, connection->fd, echo, connection));
-}
+#include "echo_server.h"
 
 static int producer(struct weft_queue *items, struct weft_queue *echoes, int count)
 {
-    char item[SIZE];
+    char item[ECHO_SIZE];
     void *text;
     int rc = 0;
 
     for (int n = 0; n < count && rc == 0; n++) {
-        snprintf(item, SIZE, "item %d", n);
+        snprintf(item, ECHO_SIZE, "item %d", n);
         printf("producing %s\n", item);
         rc = weft_queue_put(items, item);
         rc = rc < 0 ? rc : weft_queue_get(echoes, &text);
@@ -93,7 +35,7 @@ static int producer(struct weft_queue *items, struct weft_queue *echoes, int cou
 static int client(int name, const struct weft_address *address, struct weft_queue *items,
                   struct weft_queue *echoes)
 {
-    char buf[SIZE], text[2 * SIZE];
+    char buf[ECHO_SIZE], text[2 * ECHO_SIZE];
     void *item;
     int fd = weft_tcp_connect(address);
     int rc = fd < 0 ? fd : 0;
@@ -101,7 +43,7 @@ static int client(int name, const struct weft_address *address, struct weft_queu
     weft_ready();
     while (rc == 0 && (rc = weft_queue_get(items, &item)) == 0) {
         rc = weft_write_all(fd, item, strlen(item));
-        ssize_t n = rc < 0 ? rc : weft_recv(fd, buf, SIZE, 0);
+        ssize_t n = rc < 0 ? rc : weft_recv(fd, buf, ECHO_SIZE, 0);
         snprintf(text, sizeof text, "client %d: %.*s", name, (int)(n < 0 ? 0 : n), buf);
         rc = n < 0 ? (int)n : weft_queue_put(echoes, text);
     }
@@ -111,18 +53,15 @@ static int client(int name, const struct weft_address *address, struct weft_queu
 }
 WEFT_TASK(client, int, const struct weft_address *, struct weft_queue *, struct weft_queue *);
 
-static int run_all(struct server *server, struct weft_queue *items, struct weft_queue *echoes,
+static int run_all(struct echo_server *server, struct weft_queue *items, struct weft_queue *echoes,
                    const struct arguments *arguments)
 {
     int clients = (int)argument_number(arguments, 2, 2), rc = 0;
-    struct weft_address address;
     struct weft_scope scope;
 
     weft_scope_enter(&scope, WEFT_FOREVER);
-    rc = weft_local_address(server->listener, &address);
-    rc = rc < 0 ? rc : weft_loop_add_reader(server->loop, server->listener, accept_one, server);
-    for (int name = 0; name < clients && name < MOST && rc == 0; name++)
-        rc = weft_go_ready(&scope, client, name, &address, items, echoes);
+    for (int name = 0; name < clients && name < ECHO_CONNECTIONS && rc == 0; name++)
+        rc = weft_go_ready(&scope, client, name, &server->address, items, echoes);
     rc = rc < 0 ? rc : producer(items, echoes, (int)argument_number(arguments, 1, 5));
     rc = weft_scope_exit(&scope, rc);
     rc = rc < 0 ? rc : weft_future_wait(server->done, NULL, NULL);
@@ -134,13 +73,10 @@ static int run_all(struct server *server, struct weft_queue *items, struct weft_
 static int program(void *arg)
 {
     struct weft_queue_options options = {.capacity = WEFT_QUEUE_UNBOUNDED};
-    struct server server = {.loop = weft_loop_current()};
     struct weft_queue *items = NULL, *echoes = NULL;
-    struct weft_address address;
-    int rc = weft_address_parse("127.0.0.1:0", &address);
+    struct echo_server server;
+    int rc = echo_server_start(weft_loop_current(), &server);
 
-    server.listener = rc < 0 ? rc : weft_tcp_listen(&address, 0);
-    rc = server.listener < 0 ? server.listener : weft_future_new(server.loop, &server.done);
     rc = rc < 0 ? rc : weft_queue_new(server.loop, &options, &items);
     rc = rc < 0 ? rc : weft_queue_new(server.loop, &options, &echoes);
     rc = rc < 0 ? rc : run_all(&server, items, echoes, arg);

@@ -47,41 +47,36 @@ static void *thread_steps(void *arg)
     return NULL;
 }
 
-static int threads_receive(void)
+static void threads_receive(void)
 {
     char buf[SIZE];
     int fds[2];
     pthread_t sender;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-        return -errno;
+    check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0 ? -errno : 0);
     check(-pthread_create(&sender, NULL, thread_sends, &fds[1]));
     struct pollfd here = {.fd = fds[0], .events = POLLIN};
     ssize_t n = poll(&here, 1, -1) < 0 ? -1 : recv(fds[0], buf, SIZE, 0);
     check(-pthread_join(sender, NULL));
-    if (n >= 0)
-        printf("message: the thread received %.*s\n", (int)n, buf);
-    close(fds[0]);
-    close(fds[1]);
-    return n < 0 ? -EIO : 0;
+    printf("message: the thread received %.*s\n", (int)(n < 0 ? 0 : n), buf);
+    check(close(fds[0]) < 0 || close(fds[1]) < 0 ? -errno : 0);
 }
 
-static int with_threads(void)
+static void with_threads(void)
 {
-    pthread_t thread, threads[2];
+    pthread_t threads[2];
     long done[2] = {0, 0};
 
-    check(-pthread_create(&thread, NULL, thread_says, NULL));
-    check(-pthread_join(thread, NULL));
+    check(-pthread_create(&threads[0], NULL, thread_says, NULL));
+    check(-pthread_join(threads[0], NULL));
     puts("join: the thread has ended");
-    int rc = threads_receive();
+    threads_receive();
     for (int i = 0; i < 2; i++)
         check(-pthread_create(&threads[i], NULL, thread_steps, &done[i]));
     for (int i = 0; i < 2; i++)
         check(-pthread_join(threads[i], NULL));
     printf("scheduling: the threads took %ld steps, in an order of the kernel\n",
            done[0] + done[1]);
-    return rc;
 }
 
 static int task_says(void)
@@ -133,12 +128,11 @@ static int with_tasks(void *arg)
 {
     struct weft_scope scope;
     struct weft_task *task;
-    int result;
 
     (void)arg;
     weft_scope_enter(&scope, WEFT_FOREVER);
     int rc = weft_spawn(&scope, &task, task_says);
-    rc = rc < 0 ? rc : weft_join(task, &result);
+    rc = rc < 0 ? rc : weft_join(task, NULL);
     if (rc == 0)
         puts("join: the task has ended");
     rc = rc < 0 ? rc : tasks_receive();
@@ -153,6 +147,6 @@ int main(int argc, char **argv)
 
     message = argument_text(&arguments, 1, "hello");
     steps = argument_number(&arguments, 2, 3);
-    int rc = with_threads();
-    return rc < 0 ? exit_status(rc) : weft_main(with_tasks, NULL);
+    with_threads();
+    return weft_main(with_tasks, NULL);
 }

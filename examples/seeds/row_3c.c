@@ -87,9 +87,21 @@ static int push_print(struct weft_gen *gen, void *arg)
     return rc;
 }
 
+/* Makes three parts; each but the first knows the one made before it. */
+static int make_all(weft_gen_fn *const fns[3], struct part parts[3], struct weft_gen *gens[3])
+{
+    int rc = 0;
+
+    for (int i = 0; i < 3 && rc == 0; i++) {
+        parts[i].other = i > 0 ? gens[i - 1] : NULL;
+        rc = weft_gen_new(fns[i], &parts[i], &gens[i]);
+    }
+    return rc;
+}
+
 static int close_all(struct weft_gen *gens[3], int rc)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 2; i >= 0; i--) {
         int close_rc = weft_gen_close(gens[i]);
         rc = rc < 0 ? rc : close_rc;
     }
@@ -98,33 +110,27 @@ static int close_all(struct weft_gen *gens[3], int rc)
 
 static int pull(long stop, long factor)
 {
+    static weft_gen_fn *const fns[3] = {pull_range, pull_odd, pull_mul};
+    struct part parts[3] = {{NULL, stop}, {NULL, 0}, {NULL, factor}};
     struct weft_gen *gens[3] = {NULL, NULL, NULL};
-    struct part range = {NULL, stop}, odd = {NULL, 0}, mul = {NULL, factor};
-    int rc = weft_gen_new(pull_range, &range, &gens[2]);
+    int rc = make_all(fns, parts, gens);
 
-    odd.other = gens[2];
-    rc = rc < 0 ? rc : weft_gen_new(pull_odd, &odd, &gens[1]);
-    mul.other = gens[1];
-    rc = rc < 0 ? rc : weft_gen_new(pull_mul, &mul, &gens[0]);
     if (rc == 0)
-        weft_gen_each(gens[0], value) printf("%ld\n", as_number(value));
+        weft_gen_each(gens[2], value) printf("%ld\n", as_number(value));
     return close_all(gens, rc);
 }
 
 static int push(long stop, long factor)
 {
+    static weft_gen_fn *const fns[3] = {push_print, push_mul, push_odd};
+    struct part parts[3] = {{NULL, 0}, {NULL, factor}, {NULL, 0}};
     struct weft_gen *gens[3] = {NULL, NULL, NULL};
-    struct part odd = {NULL, 0}, mul = {NULL, factor};
-    int rc = weft_gen_new(push_print, NULL, &gens[2]);
+    int rc = make_all(fns, parts, gens);
 
-    mul.other = gens[2];
-    rc = rc < 0 ? rc : weft_gen_new(push_mul, &mul, &gens[1]);
-    odd.other = gens[1];
-    rc = rc < 0 ? rc : weft_gen_new(push_odd, &odd, &gens[0]);
     for (int i = 0; i < 3 && rc >= 0; i++)
         rc = weft_gen_prime(gens[i]);
     for (long i = 0; i < stop && rc >= 0; i++)
-        rc = weft_gen_send(gens[0], as_value(i), NULL);
+        rc = weft_gen_send(gens[2], as_value(i), NULL);
     return close_all(gens, rc);
 }
 
