@@ -2,11 +2,11 @@
 #
 # weft's only build file (GNU make 4.2 or newer; mk/ holds the presets).
 #
-# One non-recursive make builds everything that belongs to one preset: the library from every .c and
-# .S below src, a program from every test_*.c below tests, every .c below examples and in bench/weft.
-# Nothing is listed by hand. The commands a person types (test, demo, bench) first run `tools/setup`, then call
-# make again for the build they need. Paths are relative throughout, so the checkout may lie in a
-# folder whose name has spaces, and two checkouts may build at once.
+# One non-recursive make builds everything that belongs to one preset: the library from every .c
+# and .S below src, a program from every test_*.c below tests, every .c below examples and in
+# bench/weft. Nothing is listed by hand. The commands a person types (test, demo, bench) first run
+# `tools/setup`, then call make again for the build they need. Paths are relative throughout, so
+# the checkout may lie in a folder whose name has spaces, and two checkouts may build at once.
 #
 #   make [PRESET=dev|release|asan|tsan|valgrind|ucontext] [CC=gcc|clang] [MUTANT=name]
 #   make help
@@ -39,10 +39,10 @@ warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wun
   -Wcast-qual
 common_flags := -std=gnu11 $(warnings) $(preset_cflags) -pthread -MMD -MP
 common_flags += $(if $(MUTANT),-DWEFT_MUTANT_$(MUTANT)=1)
-# initial-exec: a thread-local variable is one load away, and libweft.so needs nothing of the dynamic
-# linker (__tls_get_addr); its few words fit what libc keeps for libraries that are opened later.
-library_flags := $(common_flags) -fPIC -fvisibility=hidden -ftls-model=initial-exec -Iinclude -Isrc \
-  $(CFLAGS)
+# initial-exec: a thread-local variable is one load away, and libweft.so needs nothing of the
+# dynamic linker (__tls_get_addr); its few words fit what libc keeps for libraries opened later.
+library_flags := $(common_flags) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
+  -Iinclude -Isrc $(CFLAGS)
 test_flags := $(common_flags) -Iinclude -Isrc -Itests/support $(CFLAGS)
 user_flags := $(common_flags) -Iinclude $(CFLAGS)
 link_flags := $(preset_ldflags) -pthread $(LDFLAGS)
@@ -70,7 +70,7 @@ tests: library $(test_programs)
 examples: library $(example_programs)
 benches: library $(bench_programs)
 
-# --- Compiling. Every object depends on the build files, so that changed flags rebuild it. ---------
+# --- Compiling. Every object depends on the build files, so that changed flags rebuild it. ------------------------
 
 build_files := Makefile $(wildcard mk/*.mk)
 
@@ -106,7 +106,8 @@ $(static_library): $(library_objects) $(B)/sources.list
 $(shared_library): $(library_objects) $(version_script) $(B)/sources.list
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -Wl,-soname,libweft.so.0 \
-	  $(addprefix -Wl$(comma)--version-script=,$(version_script)) $(preset_so_ldflags) -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
+	  $(addprefix -Wl$(comma)--version-script=,$(version_script)) $(preset_so_ldflags) \
+	  -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
 	  -o $@ $(library_objects) $(link_flags)
 
 $(B)/libweft.so: $(shared_library)

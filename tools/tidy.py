@@ -21,8 +21,8 @@ import re
 import subprocess
 import sys
 
-# Folder of src/ -> what its files may include besides public headers and their own folder. An engine
-# that fills a folder of its own (loop/poller/<engine>) is under the law of loop/poller.
+# Folder of src/ -> what its files may include besides public headers and their own folder. An
+# engine that fills a folder of its own (loop/poller/<engine>) is under the law of loop/poller.
 INCLUDE_LAW = {
     "base": [],
     "machine": ["base/"],
@@ -77,6 +77,10 @@ class Source:
             self.text = file.read()
         self.lines = self.text.split("\n")
         self.extension = os.path.splitext(path)[1]
+        if os.path.basename(path) == "Makefile":
+            self.extension = ".mk"
+        elif not self.extension and self.text.startswith("#!"):
+            self.extension = ".sh"
         self.is_c = self.extension in C_EXTENSIONS
         if self.is_c:
             self.code = C_TOKEN.sub(
@@ -148,7 +152,7 @@ class Tree:
     def sources(self, *folders, extensions=C_EXTENSIONS):
         for path in self.paths:
             inside = not folders or path.split(os.sep)[0] in folders
-            if inside and os.path.splitext(path)[1] in extensions:
+            if inside and self.read(path).extension in extensions:
                 yield self.read(path)
 
     def texts(self):
@@ -266,8 +270,8 @@ def function_length(tree):
 def layout(tree):
     """No tabs, no trailing blanks, at most 100 columns, a newline at the end (the rest: format)."""
     for source in tree.texts():
-        tabs = os.path.basename(source.path) == "Makefile" or source.extension == ".mk"
-        wide = source.extension in C_EXTENSIONS + (".py", ".sh")
+        tabs = source.extension == ".mk"
+        wide = source.extension in C_EXTENSIONS + SCRIPT_EXTENSIONS
         if source.text and not source.text.endswith("\n"):
             yield source.path, len(source.lines), "no newline at the end of the file"
         for number, line in enumerate(source.lines, 1):

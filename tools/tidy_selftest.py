@@ -78,6 +78,7 @@ int main(void)
 """,
     "tools/help.py": '# SPDX-License-Identifier: MIT\n"""help.py: a script of the tree."""\n',
     "Makefile": "# SPDX-License-Identifier: MIT\n# The make file of the tree.\nall:\n\ttrue\n",
+    "tools/setup": "#!/bin/sh\n# SPDX-License-Identifier: MIT\n# A script without a suffix.\n",
     "README.md": "A page that names `loop.c`.\n",
 }
 
@@ -120,6 +121,8 @@ PLANTED = [
     ("layout", "src/loop/loop.c", append("/* " + "x" * 100 + " */\n"), "106 columns"),
     ("head_comment", "src/loop/loop.c", replace(" * it follows, and what it leaves to", " *"),
      "4 explaining lines"),
+    ("layout", "Makefile", append("# " + "x" * 100 + "\n"), "102 columns"),
+    ("license_line", "tools/setup", replace("SPDX-License", "License"), "no line with SPDX"),
     ("head_comment", "tools/help.py", replace('"""help.py: a script of the tree."""\n', ""),
      "0 explaining lines"),
     ("license_line", "src/base/list.h", replace("SPDX-License", "License"), "no line with SPDX"),
