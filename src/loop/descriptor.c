@@ -109,8 +109,7 @@ struct weft__descriptor *weft__descriptor_get(struct weft__poller *poller, int f
     return weft__descriptor_find(poller, fd);
 }
 
-/* --- What a descriptor wants ---------------------------------------------------------------------
- */
+/* --- What a descriptor wants --------------------------------------------------------------- */
 
 static struct weft__op *op_of(struct weft_link *link)
 {
@@ -167,8 +166,7 @@ int weft__descriptor_same(struct weft__poller *poller, const struct weft__descri
            (uint64_t)file.st_ino == descriptor->identity[1];
 }
 
-/* --- Queues
- * ---------------------------------------------------------------------------------------- */
+/* --- Queues -------------------------------------------------------------------------------- */
 
 int weft__descriptor_refusal(const struct weft__descriptor *descriptor, const struct weft__op *op)
 {
@@ -219,8 +217,7 @@ void weft__descriptor_dequeue(struct weft__poller *poller, struct weft__op *op)
     poller->pending--;
 }
 
-/* --- How an operation ends
- * ------------------------------------------------------------------------- */
+/* --- How an operation ends ----------------------------------------------------------------- */
 
 void weft__op_set_state(struct weft__op *op, enum weft__op_state state)
 {

@@ -24,8 +24,8 @@
  *                 unserved
  *
  * Invariants
- *   1. done() is called exactly once for each submit that returned 0, never inside submit, cancel or
- *      close; it runs inside wait and must not call back into wait.
+ *   1. done() is called exactly once for each submit that returned 0, never inside submit, cancel
+ *      or close; it runs inside wait and must not call back into wait.
  *   2. An op is in at most one queue; its descriptor entry cannot vanish while it is.
  *   3. After forget nothing of the old descriptor reaches a new one of that number: entries carry
  *      a generation, and those of descriptors that weft does not own the identity of their file.
@@ -145,7 +145,7 @@ struct weft__watch {
 #define WEFT__DESCRIPTOR_ALWAYS 4u
 /** A watch that keeps no run alive (the loop's own wake-up). */
 #define WEFT__DESCRIPTOR_QUIET 8u
-/** From this bit on: what an engine found out about an owned descriptor's file; op->engine_flags. */
+/** From this bit on: what was found out about an owned descriptor's file; see op->engine_flags. */
 #define WEFT__DESCRIPTOR_KIND_SHIFT 16
 
 /** What the engine keeps for one descriptor number. Entries never move while their poller lives. */
@@ -162,9 +162,9 @@ struct weft__descriptor {
     unsigned flags;
     /** Poll mask that the engine is told to watch now; the engine's own account. */
     unsigned armed;
-    /** The engine's own: whether the kernel has an entry for it (epoll), ops in flight (io_uring). */
+    /** The engine's own: whether the kernel has an entry (epoll), ops in flight (io_uring). */
     unsigned engine_data;
-    /** Membership in the poller's list of always-ready descriptors with watches, or the engine's. */
+    /** Membership in the poller's list of always-ready descriptors, or in the engine's own. */
     struct weft_link link;
     /** Called when a close has let go of everything; NULL when no close is in progress. */
     void (*closed)(struct weft__descriptor *descriptor, void *arg);
@@ -180,8 +180,8 @@ struct weft__poller_ops {
     const char *name;
 
     /**
-     * Makes the engine over `sys`, into *ret, with its `ops` and `sys` set (weft__poller_init). Errors
-     * mean that it cannot work here; nothing is left behind.
+     * Makes the engine over `sys`, into *ret, with its `ops` and `sys` set (weft__poller_init).
+     * Errors mean that it cannot work here; nothing is left behind.
      */
     int (*open)(const struct weft_sys *sys, struct weft__poller **ret);
 
@@ -189,14 +189,14 @@ struct weft__poller_ops {
     void (*close)(struct weft__poller *poller);
 
     /**
-     * Starts an operation. 1: over at once, op->result is set and done() will not be called. 0: done()
-     * will be called. Negative: not started (-EBADF, -EBUSY a watch is there, -ENOMEM).
+     * Starts an operation. 1: over at once, op->result is set and done() will not be called. 0:
+     * done() will be called. Negative: not started (-EBADF, -EBUSY a watch is there, -ENOMEM).
      */
     int (*submit)(struct weft__poller *poller, struct weft__op *op);
 
     /**
-     * Takes an operation back. 1: withdrawn, done() will not be called. 0: the kernel has it; done()
-     * comes with what really happened (-ECANCELED if nothing did).
+     * Takes an operation back. 1: withdrawn, done() will not be called. 0: the kernel has it;
+     * done() comes with what really happened (-ECANCELED if nothing did).
      */
     int (*cancel)(struct weft__poller *poller, struct weft__op *op);
 
@@ -206,10 +206,10 @@ struct weft__poller_ops {
     int (*arm)(struct weft__poller *poller, struct weft__descriptor *descriptor);
 
     /**
-     * Ends the engine's interest in a descriptor that is about to be closed: after 1, nothing of it is
-     * in the kernel. 0: operations are still in the kernel; each is on its way back (with -EBADF if
-     * nothing happened and the entry is CLOSING), and descriptor->closed, if set, is called after the
-     * last of them. What only queues is the caller's to complete.
+     * Ends the engine's interest in a descriptor that is about to be closed: after 1, nothing of it
+     * is in the kernel. 0: operations are still in the kernel; each is on its way back (with -EBADF
+     * if nothing happened and the entry is CLOSING), and descriptor->closed, if set, is called
+     * after the last of them. What only queues is the caller's to complete.
      */
     int (*forget)(struct weft__poller *poller, struct weft__descriptor *descriptor);
 
@@ -223,7 +223,8 @@ struct weft__poller_ops {
     /** A descriptor that is readable when wait would find something and `due` is 0; -ENOTSUP. */
     int (*fd)(const struct weft__poller *poller);
 
-    /** The parent's engine in a forked child: closes descriptors, touches no shared state. Optional. */
+    /** The parent's engine in a forked child: closes descriptors, touches nothing that is shared.
+     *  Close follows. Optional. */
     void (*abandon)(struct weft__poller *poller);
 };
 
@@ -253,8 +254,7 @@ struct weft__poller {
 };
 
 /** Calls an entry of the system table; one that is not there gives -ENOSYS. */
-#define weft__sys_call(sys, entry, ...)                                                            \
-    ((sys)->entry ? (sys)->entry((sys), __VA_ARGS__) : -ENOSYS)
+#define weft__sys_call(sys, entry, ...) ((sys)->entry ? (sys)->entry((sys), __VA_ARGS__) : -ENOSYS)
 
 /** Simulated descriptors start here, so that one that leaks into libc gives EBADF. */
 #define WEFT__SIM_FD_BASE (1 << 20)
@@ -270,7 +270,7 @@ void weft__poller_fini(struct weft__poller *poller);
 struct weft__descriptor *weft__descriptor_get(struct weft__poller *poller, int fd);
 /** The entry of a number if there is one. */
 struct weft__descriptor *weft__descriptor_find(const struct weft__poller *poller, int fd);
-/** The poll mask that queues and watches want: POLLIN, POLLOUT, and what WEFT__OP_POLL asked for. */
+/** The poll mask that queues and watches want: POLLIN, POLLOUT, what WEFT__OP_POLL asked for. */
 unsigned weft__descriptor_wants(const struct weft__descriptor *descriptor);
 /** Nonzero poll bits of a direction: those that let its operations go on. */
 unsigned weft__direction_events(enum weft__direction direction);

@@ -80,8 +80,7 @@ static void engine_close(struct weft__poller *poller)
     sys->realloc(sys, engine, 0);
 }
 
-/* --- Interest
- * ---------------------------------------------------------------------------------------- */
+/* --- Interest ------------------------------------------------------------------------------ */
 
 static int control(struct weft__poller *poller, int op, struct weft__descriptor *descriptor,
                    uint32_t events)
@@ -175,8 +174,7 @@ static int engine_forget(struct weft__poller *poller, struct weft__descriptor *d
     return 1;
 }
 
-/* --- Events
- * -------------------------------------------------------------------------------------------- */
+/* --- Events -------------------------------------------------------------------------------- */
 
 static int serve(struct weft__poller *poller, const struct epoll_event *event)
 {

@@ -65,8 +65,7 @@ static int changed(struct weft__poller *poller, struct weft__descriptor *descrip
            !weft__descriptor_same(poller, descriptor);
 }
 
-/* --- Submit and cancel
- * ---------------------------------------------------------------------------- */
+/* --- Submit and cancel --------------------------------------------------------------------- */
 
 /** Takes back an op that could not be armed. */
 static int not_started(struct weft__poller *poller, struct weft__op *op, int rc)
@@ -133,8 +132,7 @@ int weft__readiness_cancel(struct weft__poller *poller, struct weft__op *op)
     return 1;
 }
 
-/* --- Events
- * ---------------------------------------------------------------------------------------- */
+/* --- Events -------------------------------------------------------------------------------- */
 
 /** Serves those who wait for readiness, in both queues, with one look at the descriptor. */
 static int serve_polls(struct weft__poller *poller, struct weft__descriptor *descriptor)

@@ -86,8 +86,7 @@ static int nonblocking(const struct weft_sys *sys, struct weft__op *op)
     return (int)marked(op, NONBLOCKING, 1);
 }
 
-/* --- Reading and writing
- * --------------------------------------------------------------------------- */
+/* --- Reading and writing ------------------------------------------------------------------- */
 
 /** Whether RWF_NOWAIT settled it; else the file needs the next way. */
 static int nowait_settled(const struct weft_sys *sys, struct weft__op *op, ssize_t rc)
@@ -148,8 +147,7 @@ static ssize_t try_write(const struct weft_sys *sys, struct weft__op *op)
     return write_ready(sys, op);
 }
 
-/* --- Sockets
- * --------------------------------------------------------------------------------------- */
+/* --- Sockets ------------------------------------------------------------------------------- */
 
 /** The caller's own MSG_DONTWAIT means that it does not want to wait at all. */
 static ssize_t unless_asked_not_to_wait(struct weft__op *op, ssize_t rc)
@@ -229,8 +227,7 @@ static ssize_t try_connect(const struct weft_sys *sys, struct weft__op *op)
     return op->engine_flags & CONNECTING ? connect_outcome(sys, op) : connect_first(sys, op);
 }
 
-/* --- All
- * -------------------------------------------------------------------------------------------- */
+/* --- All ----------------------------------------------------------------------------------- */
 
 static ssize_t try_poll(const struct weft_sys *sys, struct weft__op *op)
 {

@@ -32,8 +32,7 @@
 /** Room in the completion queue; more results than that wait in the kernel. */
 #define CQ_ENTRIES 2048u
 
-/* --- Life
- * -------------------------------------------------------------------------------------------- */
+/* --- Life ---------------------------------------------------------------------------------- */
 
 static void limit_workers(struct weft__ring *ring)
 {
@@ -82,8 +81,7 @@ static void engine_close(struct weft__poller *poller)
     sys->realloc(sys, engine, 0);
 }
 
-/* --- Submit, cancel, arm, forget: all of them only mark
- * -------------------------------------------- */
+/* --- Submit, cancel, arm, forget: all of them only mark ------------------------------------ */
 
 /** A wild number must not make room for millions of entries. */
 static int valid(struct weft__poller *poller, int fd)
@@ -159,8 +157,7 @@ static int forget(struct weft__poller *poller, struct weft__descriptor *descript
     return 1;
 }
 
-/* --- Wait
- * -------------------------------------------------------------------------------------------- */
+/* --- Wait ---------------------------------------------------------------------------------- */
 
 /** Turns what the dirty descriptors want into requests, as far as the kernel takes them. */
 static void push_all(struct weft__uring *engine)

@@ -3,7 +3,8 @@
  * engine.h: what the files of the io_uring engine share
  *
  *     engine.c     the interface: submit, cancel, arm, forget, wait
- *     request.c    queues and watches into requests, results into completions
+ *     request.c    queues and watches into requests
+ *     result.c     results into completions
  *     slot.c       the names under which operations are known to the kernel
  *     ring.c       the two queues                          probe.c   whether they work
  */
@@ -36,6 +37,14 @@
 #define WEFT__URING_CANCEL_SENT 64u
 /** Its file is not the descriptor's any more: it ends with -EBADF unless it had succeeded. */
 #define WEFT__URING_EVICTED 128u
+
+/* Kinds of names, in the top byte of user_data. Below it: of an operation its slot's name; of a
+ * watch the direction, the descriptor's generation, and its number: 1, 23, 32 bits. */
+#define WEFT__URING_KIND_OPERATION ((uint64_t)1 << 56)
+#define WEFT__URING_KIND_WATCH ((uint64_t)2 << 56)
+#define WEFT__URING_KIND_CANCEL ((uint64_t)3 << 56)
+#define WEFT__URING_KIND_CANCEL_WATCH ((uint64_t)4 << 56)
+#define WEFT__URING_KIND_MASK ((uint64_t)0xff << 56)
 
 /** One name for an operation in the kernel. */
 struct weft__uring_slot {
@@ -99,6 +108,11 @@ int weft__uring_changed(struct weft__poller *poller, struct weft__descriptor *de
 void weft__uring_evict(struct weft__uring *engine, struct weft__descriptor *descriptor);
 /** Makes the requests that a descriptor wants: 0, or -EAGAIN when there is no room now. */
 int weft__uring_push(struct weft__uring *engine, struct weft__descriptor *descriptor);
+/** The name of the request that stands for a watch, without its kind. */
+uint64_t weft__uring_watch_name(const struct weft__descriptor *descriptor, int direction);
+
+/* result.c */
+
 /** Serves one result. Returns how many completed or were called. */
 int weft__uring_result(struct weft__uring *engine, const struct weft__uring_cqe *cqe);
 

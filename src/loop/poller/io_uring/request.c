@@ -1,33 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * request.c: queues and watches into requests, results into completions
+ * request.c: queues and watches into requests
  *
- * What a result means depends on what was asked meanwhile:
+ * Requests are made once in each wait, for the descriptors that are marked. What a descriptor wants
+ * is read off its queues and watches as they are then, so that it does not matter in which order
+ * they were changed, and that a request for which the queue had no room is simply made the next
+ * time.
  *
- *     nothing              it is the outcome; but "not now" (O_NONBLOCK files say so), -EINTR, and
- *                          a -ECANCELED that nobody asked for (the thread that submitted is gone)
- * move the operation on: POLL_ADD, then the system call, as the engines of readiness do it to
- * cancel            a success is delivered, whoever waits: an accepted descriptor must find its
- *                          taker; a real error too; else -ECANCELED
- *     to close, or the number was given to another file
- *                          the same, with -EBADF in the place of -ECANCELED
- *
- * Cancelling is a request of its own with a result of its own. -EALREADY there means that a worker
- * of the kernel was interrupted and will answer; -ENOENT that the result is on its way, or that the
- * operation was just between two of its steps: then it is asked again.
+ * A number that weft does not own is compared with the file it was when the wait began, right
+ * before its request is made: the kernel looks the number up only then.
  */
-#include "base/annotate.h"
-#include "base/assert.h"
 #include "loop/poller/io_uring/engine.h"
 
 #include <errno.h>
-
-/* Kinds of names, in the top byte of user_data. */
-#define KIND_OPERATION ((uint64_t)1 << 56)
-#define KIND_WATCH ((uint64_t)2 << 56)
-#define KIND_CANCEL ((uint64_t)3 << 56)
-#define KIND_CANCEL_WATCH ((uint64_t)4 << 56)
-#define KIND_MASK ((uint64_t)0xff << 56)
 
 /** What the kernel takes in one read or write. */
 #define LEN_MAX 0x7ffff000u
@@ -93,8 +78,7 @@ void weft__uring_evict(struct weft__uring *engine, struct weft__descriptor *desc
     weft__uring_mark(engine, descriptor);
 }
 
-/* --- Requests
- * ---------------------------------------------------------------------------------------- */
+/* --- Requests ------------------------------------------------------------------------------ */
 
 /** A transfer of plain bytes. */
 static void prepare_bytes(struct weft__uring_sqe *sqe, unsigned opcode, const struct weft__op *op)
@@ -198,7 +182,7 @@ static int start(struct weft__uring *engine, struct weft__descriptor *descriptor
         !(descriptor->engine_data & WEFT__URING_LOOKED))
         weft__uring_look(&engine->poller, descriptor);
     prepare(sqe, op, (descriptor->engine_data & WEFT__URING_SOCKET) != 0);
-    sqe->user_data = KIND_OPERATION | weft__uring_slot_take(engine, op);
+    sqe->user_data = WEFT__URING_KIND_OPERATION | weft__uring_slot_take(engine, op);
     weft__op_set_state(op, WEFT__OP_KERNEL);
     descriptor->engine_data++;
     return 0;
@@ -220,7 +204,7 @@ static int ask_back(struct weft__uring *engine, uint64_t target, uint64_t name)
 static int cancel(struct weft__uring *engine, struct weft__op *op)
 {
     uint64_t name = weft__uring_slot_name(engine, op);
-    int rc = ask_back(engine, KIND_OPERATION | name, KIND_CANCEL | name);
+    int rc = ask_back(engine, WEFT__URING_KIND_OPERATION | name, WEFT__URING_KIND_CANCEL | name);
     if (rc == 0)
         op->engine_flags |= WEFT__URING_CANCEL_SENT;
     return rc;
@@ -246,8 +230,7 @@ static int push_queue(struct weft__uring *engine, struct weft__descriptor *descr
     return 0;
 }
 
-/** kind, direction, generation, descriptor: 8, 1, 23, 32 bits. */
-static uint64_t watch_name(const struct weft__descriptor *descriptor, int direction)
+uint64_t weft__uring_watch_name(const struct weft__descriptor *descriptor, int direction)
 {
     return (uint64_t)direction << 55 | (uint64_t)(descriptor->generation & 0x7fffffu) << 32 |
            (uint32_t)descriptor->fd;
@@ -259,18 +242,19 @@ static int push_watch(struct weft__uring *engine, struct weft__descriptor *descr
     unsigned data = descriptor->engine_data;
     int inside = (data & WEFT__URING_WATCH_IN(direction)) != 0;
     int wanted = descriptor->watch[direction].fn && !(data & WEFT__URING_WATCH_DEAD(direction));
-    uint64_t name = watch_name(descriptor, direction);
+    uint64_t name = weft__uring_watch_name(descriptor, direction);
     if (wanted && !inside) {
         struct weft__uring_sqe *sqe = weft__ring_next(&engine->ring);
         if (!sqe)
             return -EAGAIN;
         sqe->fd = descriptor->fd;
         prepare_poll(sqe, direction == WEFT__DIRECTION_IN ? POLLIN : POLLOUT);
-        sqe->user_data = KIND_WATCH | name;
+        sqe->user_data = WEFT__URING_KIND_WATCH | name;
         descriptor->engine_data = (data | WEFT__URING_WATCH_IN(direction)) + 1;
     }
     if (!wanted && inside && !(data & WEFT__URING_WATCH_CANCELLED(direction))) {
-        if (ask_back(engine, KIND_WATCH | name, KIND_CANCEL_WATCH | name) < 0)
+        if (ask_back(engine, WEFT__URING_KIND_WATCH | name, WEFT__URING_KIND_CANCEL_WATCH | name) <
+            0)
             return -EAGAIN;
         descriptor->engine_data |= WEFT__URING_WATCH_CANCELLED(direction);
     }
@@ -303,189 +287,4 @@ int weft__uring_push(struct weft__uring *engine, struct weft__descriptor *descri
             push_watch(engine, descriptor, direction) < 0)
             return -EAGAIN;
     return 0;
-}
-
-/* --- Results
- * ----------------------------------------------------------------------------------------- */
-
-/** The kernel did nothing, and that is no outcome. */
-static int unserved(const struct weft__op *op, int result)
-{
-    switch (result) {
-    case -EAGAIN:
-        return !(op->flags & MSG_DONTWAIT) ||
-               (op->code != WEFT__OP_RECV && op->code != WEFT__OP_SEND);
-    case -EINTR:
-    case -ECANCELED:
-        return 1;
-    case -ECONNABORTED:
-        return op->code == WEFT__OP_ACCEPT;
-    case -EINPROGRESS:
-    case -EALREADY:
-        return op->code == WEFT__OP_CONNECT;
-    default:
-        return 0;
-    }
-}
-
-/** What the kernel wrote beside the result. */
-static void take_written(struct weft__op *op, ssize_t result)
-{
-    if (op->code == WEFT__OP_READ || op->code == WEFT__OP_RECV)
-        weft__annotate_written(op->buf, (size_t)result < op->len ? (size_t)result : op->len);
-    if (!op->address || !op->address_len)
-        return;
-    if (op->code == WEFT__OP_RECV) {
-        weft__annotate_written(&op->message, sizeof op->message);
-        *op->address_len = op->message.msg_namelen;
-    }
-    if (op->code == WEFT__OP_RECV || op->code == WEFT__OP_ACCEPT) {
-        weft__annotate_written(op->address_len, sizeof *op->address_len);
-        weft__annotate_written(op->address, *op->address_len);
-    }
-}
-
-static int finish(struct weft__uring *engine, struct weft__op *op, ssize_t result)
-{
-    int gone =
-        op->engine_flags & WEFT__URING_EVICTED || op->descriptor->flags & WEFT__DESCRIPTOR_CLOSING;
-    weft__op_complete(&engine->poller, op, result == -ECANCELED && gone ? -EBADF : result);
-    return 1;
-}
-
-/** It goes back to its place in the queue: for readiness first, or as it is. */
-static int give_again(struct weft__op *op, int polling)
-{
-    if (polling)
-        op->engine_flags |= WEFT__URING_POLLING;
-    weft__op_set_state(op, WEFT__OP_QUEUED);
-    return 0;
-}
-
-/** The descriptor of a transfer that could not be done at once is ready, or so it seems. */
-static int after_polling(struct weft__uring *engine, struct weft__op *op, int result)
-{
-    if (op->state == WEFT__OP_CANCELLING)
-        return finish(engine, op, -ECANCELED);
-    if (unserved(op, result) || !weft__readiness_try(&engine->poller, op))
-        return give_again(op, 1);
-    return finish(engine, op, op->result);
-}
-
-static int after_request(struct weft__uring *engine, struct weft__op *op, int result)
-{
-    int not_served = unserved(op, result);
-    if (op->state == WEFT__OP_CANCELLING)
-        result = not_served ? -ECANCELED : result;
-    else if (not_served)
-        return give_again(op, op->code != WEFT__OP_POLL);
-    /* Some kernels refuse to poll what poll(2) calls ready. */
-    if (op->code == WEFT__OP_POLL && (result == -EPERM || result == -EOPNOTSUPP))
-        result = weft__readiness_try(&engine->poller, op) ? (int)op->result : POLLERR;
-    if (result >= 0)
-        take_written(op, result);
-    return finish(engine, op, result);
-}
-
-/** The last request of a descriptor that is being closed has come back. */
-static void close_if_last(struct weft__uring *engine, struct weft__descriptor *descriptor)
-{
-    void (*closed)(struct weft__descriptor *, void *) = descriptor->closed;
-    if (!closed || descriptor->engine_data & WEFT__URING_IN_KERNEL)
-        return;
-    weft__uring_unmark(engine, descriptor);
-    descriptor->engine_data = 0;
-    descriptor->closed = NULL;
-    closed(descriptor, descriptor->closed_arg);
-}
-
-static int operation_result(struct weft__uring *engine, uint64_t name, int result)
-{
-    struct weft__op *op = weft__uring_slot_find(engine, name);
-    if (!op)
-        return 0;
-    struct weft__descriptor *descriptor = op->descriptor;
-    int polling = op->engine_flags & WEFT__URING_POLLING;
-    weft__uring_slot_free(engine, op);
-    descriptor->engine_data--;
-    op->engine_flags &= (unsigned char)~(WEFT__URING_POLLING | WEFT__URING_CANCEL_SENT);
-    int count = polling ? after_polling(engine, op, result) : after_request(engine, op, result);
-    if (weft__descriptor_busy(descriptor))
-        weft__uring_mark(engine, descriptor);
-    close_if_last(engine, descriptor);
-    return count;
-}
-
-static struct weft__descriptor *watched(struct weft__uring *engine, uint64_t name, int *direction)
-{
-    struct weft__descriptor *descriptor =
-        weft__descriptor_find(&engine->poller, (int)(uint32_t)name);
-    *direction = (int)(name >> 55 & 1);
-    if (!descriptor || watch_name(descriptor, *direction) != (name & ~KIND_MASK))
-        return NULL;
-    return descriptor->engine_data & WEFT__URING_WATCH_IN(*direction) ? descriptor : NULL;
-}
-
-static int watch_result(struct weft__uring *engine, uint64_t name, int result)
-{
-    int direction, count = 0;
-    struct weft__descriptor *descriptor = watched(engine, name, &direction);
-    if (!descriptor)
-        return 0;
-    descriptor->engine_data -= 1;
-    descriptor->engine_data &=
-        ~(WEFT__URING_WATCH_IN(direction) | WEFT__URING_WATCH_CANCELLED(direction));
-    struct weft__watch watch = descriptor->watch[direction];
-    if (result > 0 || result == -EPERM || result == -EOPNOTSUPP) {
-        if (watch.fn) {
-            watch.fn(watch.arg);
-            count = 1;
-        }
-    } else if (result != -ECANCELED && result != -EINTR)
-        descriptor->engine_data |= WEFT__URING_WATCH_DEAD(direction);
-    if (descriptor->watch[direction].fn)
-        weft__uring_mark(engine, descriptor);
-    close_if_last(engine, descriptor);
-    return count;
-}
-
-/** A request to cancel found nothing, yet what it looked for is still there: once more. */
-static void cancel_missed(struct weft__uring *engine, uint64_t name)
-{
-    struct weft__op *op = weft__uring_slot_find(engine, name);
-    if (!op || op->state != WEFT__OP_CANCELLING)
-        return;
-    op->engine_flags &= (unsigned char)~WEFT__URING_CANCEL_SENT;
-    weft__uring_mark(engine, op->descriptor);
-}
-
-static void cancel_watch_missed(struct weft__uring *engine, uint64_t name)
-{
-    int direction;
-    struct weft__descriptor *descriptor = watched(engine, name, &direction);
-    if (!descriptor)
-        return;
-    descriptor->engine_data &= ~WEFT__URING_WATCH_CANCELLED(direction);
-    weft__uring_mark(engine, descriptor);
-}
-
-int weft__uring_result(struct weft__uring *engine, const struct weft__uring_cqe *cqe)
-{
-    uint64_t name = cqe->user_data & ~KIND_MASK;
-    switch (cqe->user_data & KIND_MASK) {
-    case KIND_OPERATION:
-        return operation_result(engine, name, cqe->result);
-    case KIND_WATCH:
-        return watch_result(engine, name, cqe->result);
-    case KIND_CANCEL:
-        if (cqe->result == -ENOENT)
-            cancel_missed(engine, name);
-        return 0;
-    case KIND_CANCEL_WATCH:
-        if (cqe->result == -ENOENT)
-            cancel_watch_missed(engine, name);
-        return 0;
-    default:
-        return 0;
-    }
 }

@@ -139,8 +139,7 @@ void weft__ring_abandon(struct weft__ring *ring)
     ring->sqes = NULL;
 }
 
-/* --- Requests
- * ---------------------------------------------------------------------------------------- */
+/* --- Requests ------------------------------------------------------------------------------ */
 
 unsigned weft__ring_unsubmitted(const struct weft__ring *ring)
 {
@@ -190,8 +189,7 @@ int weft__ring_flush(struct weft__ring *ring)
     return enter(ring, 0, 0, WEFT__URING_ENTER_GETEVENTS, NULL);
 }
 
-/* --- Results
- * ----------------------------------------------------------------------------------------- */
+/* --- Results ------------------------------------------------------------------------------- */
 
 unsigned weft__ring_flags(const struct weft__ring *ring)
 {
