@@ -314,6 +314,8 @@ int weft__sim_accept(struct weft__sim *world, struct weft__sim_file *file, struc
 /** connect(2). */
 int weft__sim_connect(struct weft__sim *world, struct weft__sim_file *file,
                       const struct sockaddr *address, socklen_t len);
+/** Makes a connected datagram socket an unconnected one. */
+void weft__sim_disconnect(struct weft__sim_file *file);
 /** Tries again to make a connection that is in progress. */
 void weft__sim_settle(struct weft__sim *world, struct weft__sim_file *file);
 /** Refuses what waits in a listener's backlog. */

@@ -41,7 +41,7 @@ ssize_t weft__sim_datagram_get(struct weft__sim *world, struct weft__sim_file *f
         return weft__sim_take_error(file);
     struct weft_link *link = weft__list_first(&file->datagrams);
     if (!link)
-        return file->shut & WEFT__SIM_SHUT_IN ? 0 : -EAGAIN;
+        return -EAGAIN; /* shut down or not: only a blocking call would return 0 then */
     struct weft__sim_datagram *datagram = weft__container(link, struct weft__sim_datagram, link);
     ssize_t n = copy_out(file, datagram, buf, len, flags, address, address_len);
     if (flags & MSG_PEEK)
@@ -117,6 +117,11 @@ static bool hears(const struct weft__sim_file *to, const struct weft__sim_file *
 /** Nobody takes it: the error of the call, or the pending one that an ICMP message would cause. */
 static ssize_t unheard(struct weft__sim_file *file, bool connected, size_t len)
 {
+    if (connected && file->domain == AF_UNIX) {
+        /* Linux takes the pair apart: what had come from the lost end is lost with it. */
+        weft__sim_datagram_drop(file);
+        weft__sim_disconnect(file);
+    }
     if (file->domain == AF_UNIX)
         return -ECONNREFUSED;
     if (connected)
@@ -142,6 +147,8 @@ ssize_t weft__sim_datagram_put(struct weft__sim *world, struct weft__sim_file *f
         return unheard(file, !address, len);
     if (!hears(to, file))
         return file->domain == AF_UNIX ? -EPERM : unheard(file, !address, len);
+    if (file->domain == AF_UNIX && to->shut & WEFT__SIM_SHUT_IN)
+        return -EPIPE;
     if (!address && !weft__sim_datagram_room(world, file))
         return -EAGAIN;
     rc = deliver(world, file, to, buf, len);

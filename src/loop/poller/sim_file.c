@@ -273,8 +273,6 @@ ssize_t weft__sim_stream_get(struct weft__sim *world, struct weft__sim_file *fil
         if (file->state != WEFT__SIM_CONNECTED && !file->error)
             return file->domain == AF_UNIX ? -EINVAL : -ENOTCONN;
     }
-    if (len == 0)
-        return 0;
     if (file->input.len == 0)
         return stream_end(world, file);
     size_t n = file->input.len < len ? file->input.len : len;
@@ -316,7 +314,11 @@ static size_t stream_room(const struct weft__sim_file *file, size_t len)
 ssize_t weft__sim_stream_put(struct weft__sim *world, struct weft__sim_file *file, const void *buf,
                              size_t len)
 {
-    int rc = file->kind == WEFT__SIM_STREAM ? stream_broken(file) : file->peer ? 0 : -EPIPE;
+    int rc = 0;
+    if (file->kind == WEFT__SIM_STREAM)
+        rc = stream_broken(file);
+    else if (!file->peer && len > 0)
+        rc = -EPIPE;
     if (rc < 0 || len == 0)
         return rc;
     if (!file->peer) {
@@ -376,7 +378,7 @@ static ssize_t event_get(struct weft__sim *world, struct weft__sim_file *file, v
 static ssize_t event_put(struct weft__sim_file *file, const void *buf, size_t len)
 {
     uint64_t added, count = atomic_load(&file->count);
-    if (len < sizeof added)
+    if (len != sizeof added)
         return -EINVAL;
     memcpy(&added, buf, sizeof added);
     if (added == UINT64_MAX)
@@ -392,16 +394,16 @@ static ssize_t event_put(struct weft__sim_file *file, const void *buf, size_t le
 
 ssize_t weft__sim_read(struct weft__sim *world, struct weft__sim_file *file, void *buf, size_t len)
 {
-    switch (file->kind) {
-    case WEFT__SIM_EVENT:
+    if (file->kind == WEFT__SIM_EVENT)
         return event_get(world, file, buf, len);
-    case WEFT__SIM_DATAGRAM:
-        return weft__sim_datagram_get(world, file, buf, len, 0, NULL, NULL);
-    case WEFT__SIM_PIPE_WRITE:
+    if (file->kind == WEFT__SIM_PIPE_WRITE)
         return -EBADF;
-    default:
-        return weft__sim_stream_get(world, file, buf, len, 0);
-    }
+    /* Unlike recv(2), which without room still takes a datagram, or waits for a byte. */
+    if (len == 0)
+        return 0;
+    if (file->kind == WEFT__SIM_DATAGRAM)
+        return weft__sim_datagram_get(world, file, buf, len, 0, NULL, NULL);
+    return weft__sim_stream_get(world, file, buf, len, 0);
 }
 
 ssize_t weft__sim_write(struct weft__sim *world, struct weft__sim_file *file, const void *buf,
@@ -425,22 +427,27 @@ static bool peer_has_room(const struct weft__sim_file *file)
     return !file->peer || (WEFT__SIM_BUFFER - file->peer->input.len) * 3 >= WEFT__SIM_BUFFER;
 }
 
+/** What follows from the directions that are shut. */
+static unsigned shut_events(const struct weft__sim_file *file)
+{
+    unsigned in = file->shut & WEFT__SIM_SHUT_IN ? POLLIN | POLLRDHUP : 0;
+    return file->shut == WEFT__SIM_SHUT_BOTH ? in | POLLHUP : in;
+}
+
 static unsigned stream_ready(struct weft__sim *world, struct weft__sim_file *file)
 {
     weft__sim_settle(world, file);
     if (file->state == WEFT__SIM_LISTENING)
         return file->backlog_len > 0 ? POLLIN : 0;
-    unsigned ready = file->error ? POLLERR | POLLIN | POLLOUT : 0;
+    unsigned ready = shut_events(file);
+    if (file->error)
+        ready |= POLLERR | POLLIN | POLLOUT;
     if (file->state == WEFT__SIM_CONNECTING)
         return ready;
     if (file->state != WEFT__SIM_CONNECTED)
         return ready | POLLOUT | POLLHUP;
-    if (file->input.len > 0 || file->shut & WEFT__SIM_SHUT_IN)
+    if (file->input.len > 0)
         ready |= POLLIN;
-    if (file->shut & WEFT__SIM_SHUT_IN)
-        ready |= POLLRDHUP;
-    if (file->shut == WEFT__SIM_SHUT_BOTH)
-        ready |= POLLHUP;
     if (file->shut & WEFT__SIM_SHUT_OUT || peer_has_room(file))
         ready |= POLLOUT;
     return ready;
@@ -448,13 +455,11 @@ static unsigned stream_ready(struct weft__sim *world, struct weft__sim_file *fil
 
 static unsigned datagram_ready(struct weft__sim *world, struct weft__sim_file *file)
 {
-    unsigned ready = file->error ? POLLERR | POLLIN : 0;
-    if (!weft__list_empty(&file->datagrams) || file->shut & WEFT__SIM_SHUT_IN)
+    unsigned ready = shut_events(file);
+    if (file->error)
+        ready |= POLLERR | POLLIN;
+    if (!weft__list_empty(&file->datagrams))
         ready |= POLLIN;
-    if (file->shut & WEFT__SIM_SHUT_IN)
-        ready |= POLLRDHUP;
-    if (file->shut == WEFT__SIM_SHUT_BOTH)
-        ready |= POLLHUP;
     return weft__sim_datagram_room(world, file) ? ready | POLLOUT : ready;
 }
 

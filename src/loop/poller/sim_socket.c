@@ -15,6 +15,7 @@
  * connections are therefore made by whoever waits for them, in the order in which they are looked
  * at.
  */
+#include "base/assert.h"
 #include "loop/poller/sim.h"
 
 #include <errno.h>
@@ -22,6 +23,22 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+
+/** The one way to change a socket's state. */
+static void set_state(struct weft__sim_file *file, enum weft__sim_state state)
+{
+    static const unsigned char next[] = {
+        [WEFT__SIM_IDLE] =
+            1u << WEFT__SIM_LISTENING | 1u << WEFT__SIM_CONNECTING | 1u << WEFT__SIM_CONNECTED,
+        [WEFT__SIM_LISTENING] = 1u << WEFT__SIM_IDLE,
+        [WEFT__SIM_CONNECTING] = 1u << WEFT__SIM_CONNECTED | 1u << WEFT__SIM_FAILED,
+        [WEFT__SIM_CONNECTED] = 1u << WEFT__SIM_IDLE,
+        [WEFT__SIM_FAILED] = 1u << WEFT__SIM_IDLE,
+    };
+    weft__assert(file->state == state || next[file->state] & 1u << state);
+    (void)next;
+    file->state = state;
+}
 
 /* --- Names ----------------------------------------------------------------------------------- */
 
@@ -245,6 +262,8 @@ static int check_socket(int domain, int kind, int protocol)
 {
     if (domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX)
         return -EAFNOSUPPORT;
+    if (kind < 0 || kind > SOCK_PACKET)
+        return -EINVAL;
     if (kind != SOCK_STREAM && kind != SOCK_DGRAM)
         return -ESOCKTNOSUPPORT;
     int usual = domain == AF_UNIX ? 0 : kind == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
@@ -276,9 +295,11 @@ int weft__sim_socketpair(struct weft__sim *world, int domain, int type, int prot
     struct weft__sim_file *first = new_socket(world, domain, type);
     struct weft__sim_file *second = new_socket(world, domain, type);
     rc = weft__sim_install_pair(world, first, second, type, fds);
-    if (rc == 0)
-        first->state = second->state = WEFT__SIM_CONNECTED;
-    return rc;
+    if (rc < 0)
+        return rc;
+    set_state(first, WEFT__SIM_CONNECTED);
+    set_state(second, WEFT__SIM_CONNECTED);
+    return 0;
 }
 
 /* --- Listening ------------------------------------------------------------------------------- */
@@ -299,7 +320,7 @@ int weft__sim_listen(struct weft__sim *world, struct weft__sim_file *file, int b
         if (rc < 0)
             return rc;
     }
-    file->state = WEFT__SIM_LISTENING;
+    set_state(file, WEFT__SIM_LISTENING);
     file->backlog_limit = backlog < 0 ? 4096 : (size_t)backlog + 1; /* Linux counts one more */
     return 0;
 }
@@ -352,7 +373,7 @@ static int join_listener(struct weft__sim *world, struct weft__sim_file *file)
     struct weft__sim_file *server = weft__sim_file_new(world, WEFT__SIM_STREAM, file->domain);
     if (!server)
         return -ENOBUFS;
-    server->state = WEFT__SIM_CONNECTED;
+    set_state(server, WEFT__SIM_CONNECTED);
     server->name = file->peer_name;
     server->peer_name = file->name;
     server->peer = file;
@@ -370,7 +391,7 @@ void weft__sim_settle(struct weft__sim *world, struct weft__sim_file *file)
     int rc = join_listener(world, file);
     if (rc == -EINPROGRESS)
         return;
-    file->state = rc < 0 ? WEFT__SIM_FAILED : WEFT__SIM_CONNECTED;
+    set_state(file, rc < 0 ? WEFT__SIM_FAILED : WEFT__SIM_CONNECTED);
     file->error = -rc;
     file->announce = true;
 }
@@ -384,7 +405,7 @@ static int connect_again(struct weft__sim *world, struct weft__sim_file *file)
     case WEFT__SIM_CONNECTING:
         return -EALREADY;
     case WEFT__SIM_FAILED:
-        file->state = WEFT__SIM_IDLE;
+        set_state(file, WEFT__SIM_IDLE);
         return file->error ? weft__sim_take_error(file) : -ECONNABORTED;
     case WEFT__SIM_LISTENING:
         return file->domain == AF_UNIX ? -EINVAL : -EISCONN;
@@ -406,9 +427,9 @@ static int connect_stream(struct weft__sim *world, struct weft__sim_file *file,
                 weft__sim_random(world, WEFT__SIM_RANDOM_CONNECT) % 2 == 0;
     rc = slow ? -EINPROGRESS : join_listener(world, file);
     if (rc == -EINPROGRESS)
-        file->state = WEFT__SIM_CONNECTING;
+        set_state(file, WEFT__SIM_CONNECTING);
     else if (rc == 0)
-        file->state = WEFT__SIM_CONNECTED;
+        set_state(file, WEFT__SIM_CONNECTED);
     return rc;
 }
 
@@ -422,8 +443,15 @@ static int connect_datagram(struct weft__sim *world, struct weft__sim_file *file
         return rc;
     fix_source(file, target);
     file->peer_name = *target;
-    file->state = WEFT__SIM_CONNECTED;
+    set_state(file, WEFT__SIM_CONNECTED);
     return 0;
+}
+
+void weft__sim_disconnect(struct weft__sim_file *file)
+{
+    set_state(file, WEFT__SIM_IDLE);
+    file->peer_name.len = 0;
+    file->peer = NULL;
 }
 
 int weft__sim_connect(struct weft__sim *world, struct weft__sim_file *file,
@@ -432,8 +460,7 @@ int weft__sim_connect(struct weft__sim *world, struct weft__sim_file *file,
     struct weft__sim_name target;
     bool stream = file->kind == WEFT__SIM_STREAM;
     if (!stream && len >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC) {
-        file->state = WEFT__SIM_IDLE;
-        file->peer_name.len = 0;
+        weft__sim_disconnect(file);
         return 0;
     }
     int rc = weft__sim_target(file, address, len, &target);
@@ -452,11 +479,11 @@ int weft__sim_shutdown(struct weft__sim *world, struct weft__sim_file *file, int
         return -EINVAL;
     unsigned ends = (unsigned)how + 1; /* SHUT_RD, SHUT_WR, SHUT_RDWR as bits */
     if (file->state == WEFT__SIM_LISTENING && ends & WEFT__SIM_SHUT_IN) {
-        file->state = WEFT__SIM_IDLE;
+        set_state(file, WEFT__SIM_IDLE);
         weft__sim_drop_backlog(world, file);
         return 0;
     }
-    if (file->state != WEFT__SIM_CONNECTED)
+    if (file->state != WEFT__SIM_CONNECTED && file->domain != AF_UNIX)
         return -ENOTCONN;
     file->shut |= ends;
     world->moves++;
