@@ -42,16 +42,14 @@ struct weft__ready {
     struct weft__ready_entry *ring;
     /** Number of slots minus one. */
     uint64_t mask;
-    /** The next entry to run. */
+    /** The next entry to run; also how many have run. */
     uint64_t head;
     /** Where the next one is put. */
     uint64_t tail;
-    /** How many entries the running batch may still take. */
-    uint64_t budget;
+    /** Where the running batch ends. */
+    uint64_t limit;
     /** Places promised; never more than there are slots. */
     uint64_t reserved;
-    /** Entries run so far. */
-    uint64_t runs;
 };
 
 /** A timer, in place in its owner. */
@@ -153,7 +151,7 @@ struct weft_loop {
 };
 
 /** The loop that runs in this thread. */
-extern _Thread_local struct weft_loop *weft__loop_current;
+extern WEFT__TLS struct weft_loop *weft__loop_current;
 
 /** Changes in a forked child. */
 extern unsigned weft__fork_generation;

@@ -21,7 +21,7 @@
 
 #include <string.h>
 
-_Thread_local struct weft_loop *weft__loop_current;
+WEFT__TLS struct weft_loop *weft__loop_current;
 unsigned weft__fork_generation;
 
 static void after_fork(void)
@@ -221,14 +221,12 @@ static int look_at_engine(struct weft_loop *loop, weft_ns limit)
 static void run_batch(struct weft_loop *loop)
 {
     struct weft__ready *ready = &loop->ready;
-    ready->budget = loop->batch == WEFT_BATCH_SNAPSHOT ? weft__ready_count(loop) : WEFT__BATCH;
-    while (ready->head != ready->tail && ready->budget > 0) {
+    ready->limit = loop->batch == WEFT_BATCH_SNAPSHOT ? ready->tail : ready->head + WEFT__BATCH;
+    while (ready->head != ready->tail && ready->head != ready->limit) {
         if (weft__unlikely(loop->seed != 0))
             weft__ready_shuffle(loop);
         struct weft__ready_entry entry = ready->ring[ready->head & ready->mask];
         ready->head++;
-        ready->budget--;
-        ready->runs++;
         entry.fn(entry.arg);
     }
 }
@@ -372,7 +370,7 @@ void weft_loop_get_stats(const struct weft_loop *loop, struct weft_loop_stats *r
 {
     *ret = (struct weft_loop_stats){
         .turns = loop->turns,
-        .runs = loop->ready.runs,
+        .runs = loop->ready.head,
         .polls = loop->polls,
         .engine_calls = loop->poller->calls,
         .tasks = loop->hooks ? loop->hooks->alive(loop) : 0,

@@ -32,7 +32,7 @@ static inline void weft__ready_unreserve(struct weft_loop *loop)
 }
 
 /** Swaps a random entry of the same kind to the front; for seeded loops. */
-void weft__ready_shuffle(struct weft_loop *loop);
+__attribute__((cold)) void weft__ready_shuffle(struct weft_loop *loop);
 
 /** Puts an entry at the end. Its place was reserved. */
 static inline void weft__ready_push(struct weft_loop *loop, weft_callback_fn *fn, void *arg)
@@ -50,6 +50,12 @@ static inline size_t weft__ready_count(const struct weft_loop *loop)
     return (size_t)(loop->ready.tail - loop->ready.head);
 }
 
+/** Ends the running batch: the loop turns before anything else runs. */
+static inline void weft__ready_end_batch(struct weft_loop *loop)
+{
+    loop->ready.limit = loop->ready.head;
+}
+
 /**
  * Takes the next entry if it is `fn` and the batch allows it: *ret_arg gets its argument. False: the
  * caller must go back to the loop.
@@ -57,7 +63,7 @@ static inline size_t weft__ready_count(const struct weft_loop *loop)
 static inline bool weft__ready_take(struct weft_loop *loop, weft_callback_fn *fn, void **ret_arg)
 {
     struct weft__ready *ready = &loop->ready;
-    if (ready->head == ready->tail || ready->budget == 0)
+    if (ready->head == ready->tail || ready->head == ready->limit)
         return false;
     if (weft__unlikely(loop->seed != 0))
         weft__ready_shuffle(loop);
@@ -66,8 +72,6 @@ static inline bool weft__ready_take(struct weft_loop *loop, weft_callback_fn *fn
         return false;
     *ret_arg = entry->arg;
     ready->head++;
-    ready->budget--;
-    ready->runs++;
     return true;
 }
 

@@ -129,14 +129,15 @@ void weft__full_state_load(const struct weft__full_state *state)
 #endif
 }
 
-void weft__context_switch_full(struct weft__context *from, struct weft__context *to,
-                               struct weft__full_state *shared)
+ssize_t weft__context_switch_full(struct weft__context *from, struct weft__context *to,
+                                  struct weft__full_state *shared, ssize_t value)
 {
     struct weft__full_state own;
 
     weft__full_state_read(&own);
     weft__full_state_load(shared);
-    weft__context_switch(from, to);
+    value = weft__context_switch_with(from, to, value);
     weft__full_state_read(shared);
     weft__full_state_load(&own);
+    return value;
 }

@@ -24,6 +24,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "machine/sanitizer.h"
 
@@ -64,11 +65,17 @@ struct weft__context {
 #define WEFT__INDIRECT_RETURN
 #endif
 
-/** The bare switch: suspends the caller into *from_sp and goes on at *to_sp. */
-WEFT__INDIRECT_RETURN void weft__switch(void **from_sp, void *const *to_sp);
+/**
+ * The bare switch: suspends the caller into *from_sp and goes on at *to_sp, where the call that
+ * suspended that context returns `value`.
+ */
+WEFT__INDIRECT_RETURN ssize_t weft__switch(void **from_sp, void *const *to_sp, ssize_t value);
 
-/** Goes on at *to_sp and keeps nothing of the caller. */
-void weft__switch_final(void *const *to_sp) __attribute__((noreturn));
+/** weft__switch for a caller whose own result is an int, so that it, too, can end in a jump. */
+WEFT__INDIRECT_RETURN int weft__switch_int(void **from_sp, void *const *to_sp, ssize_t value);
+
+/** Goes on at *to_sp with `value` and keeps nothing of the caller. */
+void weft__switch_final(void *const *to_sp, ssize_t value) __attribute__((noreturn));
 
 /** Writes the first frame of a new context; one for each kind of switch. */
 void weft__context_prepare(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
@@ -97,29 +104,58 @@ void weft__context_free(struct weft__context *c);
  */
 int weft__context_check(void);
 
-/** Suspends `from`, which is running, and goes on with `to`; returns when somebody switches back.
+/**
+ * Suspends `from`, which is running, and goes on with `to`, whose own switch returns `value`. Returns
+ * what whoever switches back gives. As the last act of a function this is a jump, not a call.
  */
-WEFT__INLINE void weft__context_switch(struct weft__context *from, struct weft__context *to)
+WEFT__INLINE ssize_t weft__context_switch_with(struct weft__context *from,
+                                               struct weft__context *to, ssize_t value)
 {
 #if WEFT__SANITIZED
     weft__sanitizer_leave(&from->sanitizer, &to->sanitizer, 0);
-#endif
-    weft__switch(&from->sp, &to->sp);
-#if WEFT__SANITIZED
+    value = weft__switch(&from->sp, &to->sp, value);
     weft__sanitizer_arrive(&from->sanitizer);
     from->sp = NULL;
+    return value;
+#else
+    return weft__switch(&from->sp, &to->sp, value);
 #endif
 }
 
+/** weft__context_switch_with for a caller whose own result is an int. */
+WEFT__INLINE int weft__context_switch_int(struct weft__context *from, struct weft__context *to,
+                                          ssize_t value)
+{
+#if WEFT__SANITIZED
+    return (int)weft__context_switch_with(from, to, value);
+#else
+    return weft__switch_int(&from->sp, &to->sp, value);
+#endif
+}
+
+/** weft__context_switch_with for those who have nothing to say. */
+WEFT__INLINE void weft__context_switch(struct weft__context *from, struct weft__context *to)
+{
+    (void)weft__context_switch_with(from, to, 0);
+}
+
 /** Ends `from`, which is running, and goes on with `to`. From then on nobody uses the old stack. */
-__attribute__((noreturn)) WEFT__INLINE void weft__context_switch_final(struct weft__context *from,
-                                                                       struct weft__context *to)
+__attribute__((noreturn)) WEFT__INLINE void
+weft__context_switch_final_with(struct weft__context *from, struct weft__context *to,
+                                ssize_t value)
 {
     from->sp = NULL;
 #if WEFT__SANITIZED
     weft__sanitizer_leave(&from->sanitizer, &to->sanitizer, 1);
 #endif
-    weft__switch_final(&to->sp);
+    weft__switch_final(&to->sp, value);
+}
+
+/** weft__context_switch_final_with for those who have nothing to say. */
+__attribute__((noreturn)) WEFT__INLINE void weft__context_switch_final(struct weft__context *from,
+                                                                       struct weft__context *to)
+{
+    weft__context_switch_final_with(from, to, 0);
 }
 
 /**
@@ -144,11 +180,11 @@ void weft__full_state_read(struct weft__full_state *ret);
 void weft__full_state_load(const struct weft__full_state *state);
 
 /**
- * As weft__context_switch, and keeps the caller's own state. `*shared` is the set of the others:
+ * As weft__context_switch_with, and keeps the caller's own state. `*shared` is the set of the others:
  * read it where the context begins, give it to each switch, load it before
  * weft__context_switch_final.
  */
-void weft__context_switch_full(struct weft__context *from, struct weft__context *to,
-                               struct weft__full_state *shared);
+ssize_t weft__context_switch_full(struct weft__context *from, struct weft__context *to,
+                                  struct weft__full_state *shared, ssize_t value);
 
 #endif

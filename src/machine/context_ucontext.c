@@ -18,10 +18,18 @@
 
 #include <ucontext.h>
 
+/** What lies on the stack of a suspended context. */
+struct suspended {
+    /** Where it goes on. */
+    ucontext_t context;
+    /** What its switch returns; set by whoever resumes it. */
+    ssize_t value;
+};
+
 /** What a new context begins with; lies at the top of its stack. */
 struct beginning {
     /** The first saved context. */
-    ucontext_t context;
+    struct suspended suspended;
     /** What to call. */
     void (*entry)(void *arg);
     void *arg;
@@ -58,29 +66,40 @@ void weft__context_prepare(struct weft__context *c, void *low, void *top, void (
     struct beginning *b = (struct beginning *)place;
     uint64_t address = place;
 
-    getcontext(&b->context);
-    end_frames(&b->context);
+    ucontext_t *context = &b->suspended.context;
+    getcontext(context);
+    end_frames(context);
     b->entry = entry;
     b->arg = arg;
-    b->context.uc_stack.ss_sp = low;
-    b->context.uc_stack.ss_size = place - (uintptr_t)low;
-    b->context.uc_link = NULL;
-    makecontext(&b->context, (void (*)(void))begin, 2, (unsigned)(address >> 32),
-                (unsigned)address);
-    c->sp = &b->context;
+    context->uc_stack.ss_sp = low;
+    context->uc_stack.ss_size = place - (uintptr_t)low;
+    context->uc_link = NULL;
+    makecontext(context, (void (*)(void))begin, 2, (unsigned)(address >> 32), (unsigned)address);
+    c->sp = &b->suspended;
 }
 
-void weft__switch(void **from_sp, void *const *to_sp)
+ssize_t weft__switch(void **from_sp, void *const *to_sp, ssize_t value)
 {
-    ucontext_t here;
+    struct suspended here;
+    struct suspended *there = (struct suspended *)*to_sp;
 
     *from_sp = &here;
-    swapcontext(&here, (const ucontext_t *)*to_sp);
+    there->value = value;
+    swapcontext(&here.context, &there->context);
+    return here.value;
 }
 
-void weft__switch_final(void *const *to_sp)
+int weft__switch_int(void **from_sp, void *const *to_sp, ssize_t value)
 {
-    setcontext((const ucontext_t *)*to_sp);
+    return (int)weft__switch(from_sp, to_sp, value);
+}
+
+void weft__switch_final(void *const *to_sp, ssize_t value)
+{
+    struct suspended *there = (struct suspended *)*to_sp;
+
+    there->value = value;
+    setcontext(&there->context);
     __builtin_unreachable();
 }
 

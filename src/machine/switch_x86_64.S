@@ -41,13 +41,22 @@
 
     .text
 
-/* void weft__switch(void **from_sp, void *const *to_sp) */
-    .globl  weft__switch
-    .hidden weft__switch
+/*
+ * ssize_t weft__switch(void **from_sp, void *const *to_sp, ssize_t value)
+ *
+ * Returns, on the other stack, the value: whoever resumes a context decides what its own call gives.
+ * A caller that has nothing to do afterwards can thus leave by a jump to here, and comes back straight
+ * to its own caller without a `ret` that would be mispredicted.
+ */
+    .globl  weft__switch, weft__switch_int
+    .hidden weft__switch, weft__switch_int
     .type   weft__switch, @function
+    .type   weft__switch_int, @function
     .p2align 5
+weft__switch_int:                       /* the same, for callers that return an int */
 weft__switch:
     .cfi_startproc
+    movq    %rdx, %r8
     movq    (%rsi), %rax            /* first: behind the stores below this load would wait */
     pushq   %rbp
     .cfi_adjust_cfa_offset 8
@@ -92,17 +101,19 @@ weft__switch:
     addq    $8, %rsp
     .cfi_adjust_cfa_offset -8
     .cfi_register %rip, %rdx
+    movq    %r8, %rax
     jmpq    *%rdx
     .cfi_endproc
     .size   weft__switch, . - weft__switch
 
-/* void weft__switch_final(void *const *to_sp): as above, with nothing saved; never returns. */
+/* void weft__switch_final(void *const *to_sp, ssize_t value): as above, with nothing saved. */
     .globl  weft__switch_final
     .hidden weft__switch_final
     .type   weft__switch_final, @function
     .p2align 4
 weft__switch_final:
     .cfi_startproc
+    movq    %rsi, %r8
     movq    (%rdi), %rax
     movq    48(%rax), %rdx
     movq    %rax, %rsp

@@ -100,6 +100,8 @@ struct weft_task {
     struct weft__scope *scope;
     /** What it waits for while PARKED. */
     struct weft_wait *wait;
+    /** What the call that suspended it will return. */
+    ssize_t wake_value;
     /** enum weft__task_state. */
     unsigned char state;
     /** Which class of stacks. */
@@ -271,7 +273,7 @@ struct weft__runtime {
 };
 
 /** The running task of this thread. */
-extern _Thread_local struct weft_task *weft__task_current;
+extern WEFT__TLS struct weft_task *weft__task_current;
 
 /* task.c */
 
@@ -283,7 +285,12 @@ void weft__task_finish(struct weft_task *task, int result, struct weft__coro *re
 /** Frees a record that nobody needs. */
 void weft__task_free(struct weft_task *task);
 /** The one way to change task->state. */
-void weft__task_set_state(struct weft_task *task, enum weft__task_state state);
+static inline void weft__task_set_state(struct weft_task *task, enum weft__task_state state)
+{
+    weft__assert(task->state != WEFT__TASK_ENDED);
+    weft__assert(state != WEFT__TASK_STARTING);
+    task->state = (unsigned char)state;
+}
 /** The name for people. */
 const char *weft__task_name(const struct weft_task *task);
 /** Starts a task into a record. See weft_start. */
@@ -295,12 +302,18 @@ int weft__task_start(struct weft__scope *home, struct weft_task **ret,
 
 /** The ready ring's entry of tasks: runs `task` from the loop's stack. */
 void weft__task_run(void *task);
-/** Makes a parked task ready. */
-void weft__task_make_ready(struct weft_task *task);
-/** Lets others run until somebody makes the calling task, which is PARKED, ready. */
-void weft__task_switch_away(struct weft_task *task);
-/** Puts the calling task at the end of the ready ones and lets others run; `turn`: and the loop. */
-void weft__task_yield(struct weft_task *task, bool turn);
+/** Lets others run until somebody makes the calling task, which is PARKED, ready; returns the value
+ *  given then. */
+ssize_t weft__task_switch_away(struct weft_task *task);
+/** Puts the calling task at the end of the ready ones and lets others run; `turn`: and the loop. 0. */
+ssize_t weft__task_yield(struct weft_task *task, bool turn);
+/** Makes a task ready; the call that suspended it will return `value`. */
+static inline void weft__task_make_ready(struct weft_task *task, ssize_t value)
+{
+    weft__task_set_state(task, WEFT__TASK_READY);
+    task->wake_value = value;
+    weft__ready_push(task->runtime->loop, weft__task_run, task);
+}
 /** Runs `child`, which starts, at once; the calling task goes to the end of the ready ones. */
 void weft__task_switch_to(struct weft_task *task, struct weft_task *child);
 
@@ -360,7 +373,7 @@ void weft__locals_unref(struct weft__runtime *runtime, struct weft__locals *loca
 /* run.c */
 
 /** All runtimes of the process. */
-extern struct weft_link weft__runtimes;
+
 /** Makes a runtime known to the process: for overflow reports and debuggers. */
 void weft__runtime_register(struct weft__runtime *runtime);
 /** Takes it off again. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sleep.c: yielding and sleeping
+ * sleep.c: sleeping
  *
  * A sleep is a timer and a wait, both on the sleeper's stack. Deadlines count from a fresh look at the
  * clock, so that a sleep is never early however long the turn has lasted.
@@ -16,15 +16,6 @@ struct sleep {
     /** The task's wait. */
     struct weft_wait wait;
 };
-
-int weft_yield(void)
-{
-    int rc = weft_wait_begin();
-    if (rc < 0)
-        return rc;
-    weft__task_yield(weft__task_current, false);
-    return 0;
-}
 
 static void sleep_due(void *arg)
 {

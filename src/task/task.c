@@ -126,13 +126,6 @@ struct weft_scope *weft_root(struct weft_loop *loop)
 
 /* Starting. */
 
-void weft__task_set_state(struct weft_task *task, enum weft__task_state state)
-{
-    weft__assert(task->state != WEFT__TASK_ENDED);
-    weft__assert(state != WEFT__TASK_STARTING);
-    task->state = (unsigned char)state;
-}
-
 const char *weft__task_name(const struct weft_task *task)
 {
     return task->name[0] ? task->name : task->function;

@@ -19,7 +19,7 @@ static void wait_set_state(struct weft_wait *wait, enum weft_wait_state state)
 /** The task has used up its share of this go. */
 static void share_used_up(struct weft_task *task)
 {
-    weft__task_yield(task, true);
+    (void)weft__task_yield(task, true);
 }
 
 int weft_wait_begin(void)
@@ -60,35 +60,44 @@ void weft__wait_cancel(struct weft_wait *wait)
         (void)weft_wake(wait, -ECANCELED);
 }
 
+/** The wait is over before the task was parked. */
+static ssize_t over(const struct weft_wait *wait)
+{
+    if (wait->result == -ECANCELED && wait->task->refuse)
+        return weft__refuse(wait->task);
+    return wait->result;
+}
+
 ssize_t weft_park(struct weft_wait *wait, weft_abort_fn *abort)
 {
     struct weft_task *task = wait->task;
     weft__assert(task == weft__task_current);
-    if (wait->state != WEFT_WAIT_WOKEN) {
-        wait_set_state(wait, WEFT_WAIT_PARKED);
-        wait->abort = abort;
-        task->wait = wait;
-        task->since = task->runtime->loop->now;
-        weft__task_set_state(task, WEFT__TASK_PARKED);
-        if (weft__unlikely(task->refuse))
-            weft__wait_cancel(wait);
-        weft__task_switch_away(task);
-        task->wait = NULL;
-    }
-    if (weft__unlikely(wait->result == -ECANCELED && task->refuse))
-        return weft__refuse(task);
-    return wait->result;
+    if (weft__unlikely(wait->state == WEFT_WAIT_WOKEN))
+        return over(wait);
+    wait_set_state(wait, WEFT_WAIT_PARKED);
+    wait->abort = abort;
+    task->wait = wait;
+    task->since = task->runtime->loop->now;
+    weft__task_set_state(task, WEFT__TASK_PARKED);
+    if (weft__unlikely(task->refuse))
+        weft__wait_cancel(wait);
+    return weft__task_switch_away(task);
 }
 
 int weft_wake(struct weft_wait *wait, ssize_t result)
 {
-    if (wait->state == WEFT_WAIT_WOKEN)
+    struct weft_task *task = wait->task;
+    if (weft__unlikely(wait->state == WEFT_WAIT_WOKEN))
         return 0;
     bool parked = wait->state != WEFT_WAIT_INIT;
     wait->result = result;
     wait_set_state(wait, WEFT_WAIT_WOKEN);
-    if (parked)
-        weft__task_make_ready(wait->task);
+    if (!parked)
+        return 1;
+    if (weft__unlikely(result == -ECANCELED && task->refuse))
+        (void)weft__refuse(task);
+    task->wait = NULL;
+    weft__task_make_ready(task, result);
     return 1;
 }
 

@@ -302,7 +302,7 @@ static void handle_exceptions(void *arg)
     CHECK_EQ(cxa_globals.uncaught, 7);
     cxa_globals.caught = p;
     cxa_globals.uncaught = 1;
-    weft__context_switch_full(&p->body, &p->driver, &shared);
+    (void)weft__context_switch_full(&p->body, &p->driver, &shared, 0);
     p->count = cxa_globals.caught == p && cxa_globals.uncaught == 1;
     weft__full_state_load(&shared);
     weft__context_switch_final(&p->body, &p->driver);
@@ -340,7 +340,7 @@ static void round_up(void *arg)
     own.mxcsr |= MXCSR_ROUND_UP;
     own.x87 |= X87_ROUND_UP;
     weft__full_state_load(&own);
-    weft__context_switch_full(&p->body, &p->driver, &shared);
+    (void)weft__context_switch_full(&p->body, &p->driver, &shared, 0);
     weft__full_state_read(&own);
     p->count = (own.mxcsr & MXCSR_ROUND_UP) && (own.x87 & X87_ROUND_UP);
     weft__full_state_load(&shared);
