@@ -373,6 +373,7 @@ void weft__locals_unref(struct weft__runtime *runtime, struct weft__locals *loca
 /* run.c */
 
 /** All runtimes of the process. */
+extern struct weft_link weft__runtimes;
 
 /** Makes a runtime known to the process: for overflow reports and debuggers. */
 void weft__runtime_register(struct weft__runtime *runtime);
