@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <weft/sys.h>
 
@@ -242,6 +243,37 @@ TEST(a_wait_without_limit_and_the_longest_ones_end_with_an_event)
     check_waits(1, WEFT_HOUR * 24 * 365 * 100, 1);
 }
 
+static void ignore_alarm(int signal)
+{
+    (void)signal;
+}
+
+/** Waits that nothing but a signal ends, and checks that they were waiting when it came. */
+static void check_interrupted(weft_ns timeout)
+{
+    static const struct itimerval soon = {.it_value.tv_usec = 20000};
+    static const struct sigaction action = {.sa_handler = ignore_alarm};
+    struct epoll_event event;
+    int fd = sys->eventfd(sys, 0, EFD_CLOEXEC);
+    int epoll_fd = new_epoll(fd);
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+    CHECK_OK(sys->sigaction(sys, SIGALRM, &action, NULL));
+    CHECK_OK(setitimer(ITIMER_REAL, &soon, NULL));
+    CHECK_ERR(sys->epoll_wait(sys, epoll_fd, &event, 1, timeout), -EINTR);
+    CHECK_OK(setitimer(ITIMER_REAL, &soon, NULL));
+    CHECK_ERR(sys->poll(sys, &entry, 1, timeout), -EINTR);
+    CHECK_OK(sys->close(sys, epoll_fd));
+    CHECK_OK(sys->close(sys, fd));
+}
+
+TEST(the_longest_waits_wait_until_a_signal_interrupts_them)
+{
+    check_interrupted(WEFT_FOREVER);
+    check_interrupted(WEFT_FOREVER - 1);
+    /* As many milliseconds as an int would take for none. */
+    check_interrupted(((weft_ns)1 << 32) * WEFT_MS);
+}
+
 /** Makes the kernel answer epoll_pwait2 with an error, from now on, in this process. */
 static void refuse_epoll_pwait2(unsigned error)
 {
@@ -266,6 +298,20 @@ TEST(without_epoll_pwait2_waits_are_rounded_up)
     check_waits(0, 1500 * WEFT_US, 0);
     check_waits(1, WEFT_FOREVER - 1, 1);
     check_waits(1, (weft_ns)INT32_MAX * WEFT_MS + 1, 1);
+}
+
+TEST(only_waits_of_a_broken_millisecond_need_epoll_pwait2)
+{
+    refuse_epoll_pwait2(EXDEV);
+    struct epoll_event event;
+    int fd = sys->eventfd(sys, 0, EFD_CLOEXEC);
+    int epoll_fd = new_epoll(fd);
+    CHECK_ERR(sys->epoll_wait(sys, epoll_fd, &event, 1, 100 * WEFT_US), -EXDEV);
+    CHECK_EQ(sys->epoll_wait(sys, epoll_fd, &event, 1, WEFT_MS), 0);
+    CHECK_EQ(sys->epoll_wait(sys, epoll_fd, &event, 1, 0), 0);
+    CHECK_EQ(sys->epoll_wait(sys, epoll_fd, &event, 1, -100 * WEFT_US), 0);
+    CHECK_OK(sys->close(sys, epoll_fd));
+    CHECK_OK(sys->close(sys, fd));
 }
 
 TEST(a_filter_that_forbids_epoll_pwait2_counts_as_an_old_kernel)
