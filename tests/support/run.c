@@ -55,6 +55,13 @@ struct shared {
 
 static struct shared *shared;
 
+/* ThreadSanitizer asks for this; by default it sleeps for a second at the end of every process. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "atexit_sleep_ms=0";
+}
+
 unsigned test_slowness(void)
 {
     return BUILD_SLOWNESS;
