@@ -53,9 +53,10 @@ struct weft_case_ops {
      *  changed. */
     int (*attempt)(struct weft_case *c);
     /** After an attempt that gave 0: puts c->wait where a weft_wake(&c->wait, result) will come
-     *  when the case has happened. 0, or a failure, which ends the select. */
+     *  when the case has happened; at once is fine, too. 0, or a failure, which ends the select. */
     int (*enlist)(struct weft_case *c);
-    /** Takes c->wait back; for enlisted cases that were not woken. */
+    /** Takes c->wait back, if it was not woken, and frees what enlist made. Called once for each
+     *  enlisted case; what was waited for may be gone by then if it was woken. */
     void (*withdraw)(struct weft_case *c);
 };
 
