@@ -30,7 +30,8 @@ WEFT_API struct weft_future *weft_future_ref(struct weft_future *future);
 WEFT_API void weft_future_unref(struct weft_future *future);
 
 /** Finishes it with a code (0 or more success, negative failure) and a value, not owned. Wakes all
- *  waiters, schedules the callbacks in the order they were added. Plain. -EALREADY it was finished. */
+ *  waiters, schedules the callbacks in the order they were added. Plain. -EALREADY it was finished.
+ */
 WEFT_API int weft_future_set(struct weft_future *future, int code, void *value);
 
 /** Finishes it as cancelled: code -ECANCELED. Plain. -EALREADY it was finished. */

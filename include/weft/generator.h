@@ -51,42 +51,42 @@ WEFT_API int weft_gen_new_at(weft_gen_fn *fn, void *arg, const char *name, const
 
 /**
  * Runs to the next yield. 1: *value (may be NULL) has what was yielded. 0: the body returned 0 or
- * more, see weft_gen_result, and every later call gives 0 again. Negative: the body's failure, given
- * once; -EBUSY it is running. Waits if the body does.
+ * more, see weft_gen_result, and every later call gives 0 again. Negative: the body's failure,
+ * given once; -EBUSY it is running. Waits if the body does.
  */
 WEFT_API WEFT_MUST_CHECK int weft_gen_next(struct weft_gen *gen, void **value);
 
-/** As next; `sent` is what the pending yield gives to the body. The first one of a generator just made
- *  must be NULL (-EINVAL), unless it was primed. */
+/** As next; `sent` is what the pending yield gives to the body. The first one of a generator just
+ * made must be NULL (-EINVAL), unless it was primed. */
 WEFT_API WEFT_MUST_CHECK int weft_gen_send(struct weft_gen *gen, void *sent, void **value);
 
-/** As next; the pending yield returns `error` (negative) to the body. Not started: the body does not
- *  run, the generator is finished and `error` comes back. */
+/** As next; the pending yield returns `error` (negative) to the body. Not started: the body does
+ * not run, the generator is finished and `error` comes back. */
 WEFT_API WEFT_MUST_CHECK int weft_gen_throw(struct weft_gen *gen, int error, void **value);
 
-/** Runs a generator just made to its first yield and drops the value, so that send works: 0, -EBUSY,
- *  or the body's failure. */
+/** Runs a generator just made to its first yield and drops the value, so that send works: 0,
+ * -EBUSY, or the body's failure. */
 WEFT_API WEFT_MUST_CHECK int weft_gen_prime(struct weft_gen *gen);
 
 /**
  * Ends and frees it; NULL is fine. The pending yield returns -WEFT_ECLOSED, the body cleans up and
  * returns. Releasing. 0 or what the body returned if that is a failure other than -WEFT_ECLOSED;
- * -EPROTO the body yielded again (that yield does not return, its stack is abandoned as it is; abort
- * in debug builds); -EBUSY it is running or a task is parked inside it (it stays).
+ * -EPROTO the body yielded again (that yield does not return, its stack is abandoned as it is;
+ * abort in debug builds); -EBUSY it is running or a task is parked inside it (it stays).
  */
 WEFT_API int weft_gen_close(struct weft_gen *gen);
 
 /**
- * Inside a body: gives `value` to the driver and rests until driven again. 0: *sent (may be NULL) has
- * the value of send, NULL for next. Negative: an error thrown in, or -WEFT_ECLOSED: clean up and
- * return. -EPERM outside the body's own stack.
+ * Inside a body: gives `value` to the driver and rests until driven again. 0: *sent (may be NULL)
+ * has the value of send, NULL for next. Negative: an error thrown in, or -WEFT_ECLOSED: clean up
+ * and return. -EPERM outside the body's own stack.
  */
 WEFT_API WEFT_MUST_CHECK int weft_gen_yield(struct weft_gen *gen, void *value, void **sent);
 
 /**
  * Inside a body: hands the driver over to `inner` until that is at its end ("yield from"): values,
- * sends, throws and close pass through. Returns the inner body's return value, or its failure; after
- * a close -WEFT_ECLOSED. `inner` stays the caller's and is closed by it.
+ * sends, throws and close pass through. Returns the inner body's return value, or its failure;
+ * after a close -WEFT_ECLOSED. `inner` stays the caller's and is closed by it.
  */
 WEFT_API WEFT_MUST_CHECK int weft_gen_delegate(struct weft_gen *gen, struct weft_gen *inner);
 
@@ -112,11 +112,10 @@ WEFT_API enum weft_gen_state weft_gen_state(const struct weft_gen *gen);
 WEFT_API void weft_gen_detach(struct weft_gen *gen);
 
 /**
- * Runs the statement once for each value; `value` is a void * that the macro declares. `break` leaves
- * the generator suspended. A failure of the body ends the loop: ask weft_gen_result.
+ * Runs the statement once for each value; `value` is a void * that the macro declares. `break`
+ * leaves the generator suspended. A failure of the body ends the loop: ask weft_gen_result.
  */
-#define weft_gen_each(gen, value)                                                                  \
-    for (void *value = NULL; weft_gen_next((gen), &value) > 0;)
+#define weft_gen_each(gen, value) for (void *value = NULL; weft_gen_next((gen), &value) > 0;)
 
 /** What runs here: for introspection. */
 enum weft_kind {

@@ -3,8 +3,8 @@
  * weft/loop.h: the event loop and its callbacks
  *
  * A loop belongs to one thread. It runs callbacks that are ready, waits for descriptors and timers,
- * and knows nothing of tasks: those are built on it. Both styles mix freely in one program, and they
- * meet in futures (weft/future.h).
+ * and knows nothing of tasks: those are built on it. Both styles mix freely in one program, and
+ * they meet in futures (weft/future.h).
  *
  * One turn
  *   1. poll: wait for descriptors until the next timer, not at all when something is ready
@@ -50,8 +50,8 @@ WEFT_API int weft_loop_create(const struct weft_loop_options *options, struct we
 
 /**
  * Ends a loop: cancels its root scope and drains it, drops pending callbacks and timers unrun,
- * closes the engine, and frees everything. NULL is fine. Releasing; not inside a callback or task of
- * this loop (-EBUSY). 0, or -EBUSY with the loop left as it was.
+ * closes the engine, and frees everything. NULL is fine. Releasing; not inside a callback or task
+ * of this loop (-EBUSY). 0, or -EBUSY with the loop left as it was.
  */
 WEFT_API int weft_loop_free(struct weft_loop *loop);
 
@@ -85,8 +85,9 @@ WEFT_API int weft_loop_run(struct weft_loop *loop);
 WEFT_API int weft_loop_run_until(struct weft_loop *loop, struct weft_future *future);
 
 /**
- * Ends the running weft_loop_run... after the batch in progress. Before a run: that run makes exactly
- * one turn without waiting. What was scheduled stays for the next run. Plain; from a callback too.
+ * Ends the running weft_loop_run... after the batch in progress. Before a run: that run makes
+ * exactly one turn without waiting. What was scheduled stays for the next run. Plain; from a
+ * callback too.
  */
 WEFT_API void weft_loop_stop(struct weft_loop *loop);
 
@@ -95,8 +96,8 @@ WEFT_API int weft_loop_running(const struct weft_loop *loop);
 
 /* For a foreign loop that drives ours. */
 
-/** One turn that waits at most `timeout`. Returns 1 when there is more to do, 0 when nothing is left,
- *  or an error as weft_loop_run_forever. */
+/** One turn that waits at most `timeout`. Returns 1 when there is more to do, 0 when nothing is
+ * left, or an error as weft_loop_run_forever. */
 WEFT_API int weft_loop_step(struct weft_loop *loop, weft_ns timeout);
 
 /** A descriptor that becomes readable when a step would find something, -ENOTSUP for an engine that
@@ -153,7 +154,8 @@ WEFT_API int weft_loop_call_soon(struct weft_loop *loop, weft_callback_fn *fn, v
 WEFT_API int weft_loop_call_later(struct weft_loop *loop, weft_ns delay, weft_callback_fn *fn,
                                   void *arg, struct weft_handle **ret);
 
-/** Schedules fn(arg) at an instant. Equal instants run in the order of these calls. See call_soon. */
+/** Schedules fn(arg) at an instant. Equal instants run in the order of these calls. See call_soon.
+ */
 WEFT_API int weft_loop_call_at(struct weft_loop *loop, struct weft_time instant,
                                weft_callback_fn *fn, void *arg, struct weft_handle **ret);
 
@@ -176,9 +178,9 @@ WEFT_API void weft_loop_wake(struct weft_loop *loop);
 /* Descriptors. */
 
 /**
- * Calls fn(arg) in each turn in which `fd` is readable (level-triggered), until removed; replaces an
- * earlier reader. A regular file is always readable. Plain. -EBADF; -EBUSY a raw wait of a task is on
- * this descriptor and direction; -ENOMEM.
+ * Calls fn(arg) in each turn in which `fd` is readable (level-triggered), until removed; replaces
+ * an earlier reader. A regular file is always readable. Plain. -EBADF; -EBUSY a raw wait of a task
+ * is on this descriptor and direction; -ENOMEM.
  */
 WEFT_API int weft_loop_add_reader(struct weft_loop *loop, int fd, weft_callback_fn *fn, void *arg);
 
@@ -193,8 +195,8 @@ WEFT_API int weft_loop_remove_writer(struct weft_loop *loop, int fd);
 
 /**
  * Closes a descriptor from the callback tier: everyone who waits on it gets -EBADF, readers and
- * writers are removed, the engine lets go of it, then it is closed and done(arg) is scheduled (NULL:
- * none). Plain. -EBADF; -ENOMEM.
+ * writers are removed, the engine lets go of it, then it is closed and done(arg) is scheduled
+ * (NULL: none). Plain. -EBADF; -ENOMEM.
  */
 WEFT_API int weft_loop_close_fd(struct weft_loop *loop, int fd, weft_callback_fn *done, void *arg);
 
@@ -208,7 +210,8 @@ WEFT_API int weft_loop_close_fd(struct weft_loop *loop, int fd, weft_callback_fn
 WEFT_API int weft_loop_add_signal(struct weft_loop *loop, int signal, weft_callback_fn *fn,
                                   void *arg);
 
-/** Removes a signal's callback and puts the former disposition back. 1, or 0 when there was none. */
+/** Removes a signal's callback and puts the former disposition back. 1, or 0 when there was none.
+ */
 WEFT_API int weft_loop_remove_signal(struct weft_loop *loop, int signal);
 
 /* For extensions. */

@@ -3,23 +3,23 @@
  * weft/net.h: sockets and plain descriptors
  *
  * The raw calls have the names and arguments of POSIX, work on plain descriptors, blocking and
- * non-blocking alike, and let other tasks run while they wait. The flags of a descriptor are left as
- * found (above all those of 0, 1 and 2, which the shell shares).
+ * non-blocking alike, and let other tasks run while they wait. The flags of a descriptor are left
+ * as found (above all those of 0, 1 and 2, which the shell shares).
  *
  * Waiting calls: refused with -ECANCELED on entry, before any side effect; cancelled while waiting
- * means that nothing happened: no byte was taken or sent, no connection accepted. What was done when
- * the cancellation came wins and is returned. -EBADF when the descriptor was closed by weft_close
- * meanwhile. Waits on one descriptor and direction are served first-in first-out; -EBUSY when
- * a callback watches that direction (weft_loop_add_reader). The buffer must stay in place until the
- * call returns, and it does: it belongs to the waiting frame. Errors beside these are those of the
- * system call, negative. Interrupted calls are repeated.
+ * means that nothing happened: no byte was taken or sent, no connection accepted. What was done
+ * when the cancellation came wins and is returned. -EBADF when the descriptor was closed by
+ * weft_close meanwhile. Waits on one descriptor and direction are served first-in first-out; -EBUSY
+ * when a callback watches that direction (weft_loop_add_reader). The buffer must stay in place
+ * until the call returns, and it does: it belongs to the waiting frame. Errors beside these are
+ * those of the system call, negative. Interrupted calls are repeated.
  *
  * Descriptors that weft makes are close-on-exec, non-blocking, and *owned*: registered with the
  * engine until weft_close, which must be the one to close them. Any other descriptor is armed anew
  * for each wait, and nothing about it is remembered between calls. If such a descriptor is closed
  * behind weft's back while a task waits on it, that wait ends at its cancellation or deadline, or
- * with -EBADF when the number is used again with weft, whichever is first; it never gets data of the
- * new one.
+ * with -EBADF when the number is used again with weft, whichever is first; it never gets data of
+ * the new one.
  */
 #ifndef WEFT_NET_H
 #define WEFT_NET_H
@@ -54,12 +54,13 @@ struct weft_address {
 
 /**
  * Reads a numeric address: "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "*:80" (any IPv4 address),
- * "unix:/path", "unix:@name" (abstract). Never asks a resolver. Plain. -EINVAL with a note that says
- * what is wrong; *ret untouched. Any thread.
+ * "unix:/path", "unix:@name" (abstract). Never asks a resolver. Plain. -EINVAL with a note that
+ * says what is wrong; *ret untouched. Any thread.
  */
 WEFT_API int weft_address_parse(const char *text, struct weft_address *ret);
 
-/** Writes an address as weft_address_parse reads it; cut at `size`. Returns buf. Plain. Any thread. */
+/** Writes an address as weft_address_parse reads it; cut at `size`. Returns buf. Plain. Any thread.
+ */
 WEFT_API const char *weft_address_format(const struct weft_address *address, char *buf,
                                          size_t size);
 
@@ -94,7 +95,8 @@ WEFT_API int weft_shutdown(int fd, int how);
 WEFT_API int weft_udp_bind(const struct weft_address *address);
 /** A UDP socket connected to `address`, owned. Returns the descriptor. Plain. */
 WEFT_API int weft_udp_connect(const struct weft_address *address);
-/** A TCP or Unix listener (SO_REUSEADDR; backlog 0: 1,024), owned. Returns the descriptor. Plain. */
+/** A TCP or Unix listener (SO_REUSEADDR; backlog 0: 1,024), owned. Returns the descriptor. Plain.
+ */
 WEFT_API int weft_tcp_listen(const struct weft_address *address, int backlog);
 /** A connected TCP or Unix stream (TCP_NODELAY), owned; waits until connected. Cancelled or failed,
  *  nothing stays open. Returns the descriptor. Waiting. */
@@ -113,8 +115,8 @@ WEFT_API int weft_fd_own(int fd);
 WEFT_API WEFT_MUST_CHECK ssize_t weft_read(int fd, void *buf, size_t len);
 /** write(2): at least one byte, possibly fewer than `len`. */
 WEFT_API WEFT_MUST_CHECK ssize_t weft_write(int fd, const void *buf, size_t len);
-/** Writes all `len` bytes, waiting as often as needed: 0. After a failure or cancellation an unknown
- *  part was written. */
+/** Writes all `len` bytes, waiting as often as needed: 0. After a failure or cancellation an
+ * unknown part was written. */
 WEFT_API WEFT_MUST_CHECK int weft_write_all(int fd, const void *buf, size_t len);
 /** recv(2). */
 WEFT_API WEFT_MUST_CHECK ssize_t weft_recv(int fd, void *buf, size_t len, int flags);
@@ -136,16 +138,16 @@ WEFT_API WEFT_MUST_CHECK int weft_poll(int fd, int events);
 
 /* Readiness beside something else: for primitives that wait for several things. */
 
-/** Which of the POLLIN, POLLOUT ... `events` hold now; 0 none. Plain. -EBADF. A regular file is always
- *  ready. */
+/** Which of the POLLIN, POLLOUT ... `events` hold now; 0 none. Plain. -EBADF. A regular file is
+ * always ready. */
 WEFT_API int weft_poll_now(int fd, int events);
 
 /** A readiness wait that runs beside the task that started it. */
 struct weft_poll;
 
 /**
- * Wakes `wait` with the mask of events that hold once one does. Plain. The object in *ret must be ended
- * by weft_poll_stop, by the same task, before `wait` goes. -ENOMEM, -EBADF, -EBUSY.
+ * Wakes `wait` with the mask of events that hold once one does. Plain. The object in *ret must be
+ * ended by weft_poll_stop, by the same task, before `wait` goes. -ENOMEM, -EBADF, -EBUSY.
  */
 WEFT_API int weft_poll_start(int fd, int events, struct weft_wait *wait, struct weft_poll **ret);
 
@@ -155,8 +157,9 @@ WEFT_API void weft_poll_stop(struct weft_poll *poll);
 /**
  * close(2). Releasing: never refused. Wakes every task that waits on the descriptor with -EBADF,
  * removes readers and writers, waits for the kernel to let go of operations in flight, then closes.
- * Also right for descriptors that weft does not own. Outside a task: use weft_loop_close_fd, or this
- * call when no loop runs in the thread. 0, -EBADF; the number is free after any result but -EBADF.
+ * Also right for descriptors that weft does not own. Outside a task: use weft_loop_close_fd, or
+ * this call when no loop runs in the thread. 0, -EBADF; the number is free after any result but
+ * -EBADF.
  */
 WEFT_API int weft_close(int fd);
 

@@ -4,9 +4,9 @@
  *
  *     int main(void) { return weft_main(program, NULL); }
  *
- * weft_run makes a loop, runs the program as its first task inside the loop's root scope, and drains
- * everything. Only weft_run and weft_main touch the process, only where the disposition was the
- * default, and put everything back at the end:
+ * weft_run makes a loop, runs the program as its first task inside the loop's root scope, and
+ * drains everything. Only weft_run and weft_main touch the process, only where the disposition was
+ * the default, and put everything back at the end:
  *
  *   SIGINT, SIGTERM   the first cancels the root scope; the second leaves at once by the default
  *                     action
@@ -43,12 +43,12 @@ struct weft_run_options {
 };
 
 /**
- * Runs program(arg) as a task until it and everything it started has ended; returns its code. When it
- * returns, the root scope is cancelled and drained; what is left after five seconds is dumped to
- * stderr once and still waited for. A failing detached task (one in the root scope) cancels the rest,
- * and its code is returned if the program itself did not fail. -ECANCELED after SIGINT or SIGTERM if
- * the program gave it back. -EDEADLK inside a task; -EBUSY a loop runs in this thread; the errors of
- * weft_loop_create.
+ * Runs program(arg) as a task until it and everything it started has ended; returns its code. When
+ * it returns, the root scope is cancelled and drained; what is left after five seconds is dumped to
+ * stderr once and still waited for. A failing detached task (one in the root scope) cancels the
+ * rest, and its code is returned if the program itself did not fail. -ECANCELED after SIGINT or
+ * SIGTERM if the program gave it back. -EDEADLK inside a task; -EBUSY a loop runs in this thread;
+ * the errors of weft_loop_create.
  */
 WEFT_API int weft_run(int (*program)(void *arg), void *arg);
 
@@ -57,20 +57,20 @@ WEFT_API int weft_run_with(const struct weft_run_options *options, int (*program
                            void *arg);
 
 /**
- * For main: weft_run, then prints the failure note to stderr ("weft: client: connection refused ...")
- * and returns an exit status: 0 for a code of 0 or more, else 1. After SIGINT or SIGTERM raises that
- * signal again with its default action.
+ * For main: weft_run, then prints the failure note to stderr ("weft: client: connection refused
+ * ...") and returns an exit status: 0 for a code of 0 or more, else 1. After SIGINT or SIGTERM
+ * raises that signal again with its default action.
  */
 WEFT_API int weft_main(int (*program)(void *arg), void *arg);
 
-/** Runs program(arg) as a task of a loop made by weft_loop_create, until it has ended; touches nothing
- *  of the process. Tasks that it put into the root scope go on at the next run. Returns its code;
- *  -EBUSY as weft_loop_run_forever; -WEFT_EDEADLOCK nothing is left that could wake it (sim): it was
- *  cancelled and drained. */
+/** Runs program(arg) as a task of a loop made by weft_loop_create, until it has ended; touches
+ * nothing of the process. Tasks that it put into the root scope go on at the next run. Returns its
+ * code; -EBUSY as weft_loop_run_forever; -WEFT_EDEADLOCK nothing is left that could wake it (sim):
+ * it was cancelled and drained. */
 WEFT_API int weft_loop_run_task(struct weft_loop *loop, int (*program)(void *arg), void *arg);
 
-/** The root scope of a loop: for tasks that nobody waits for. Fail-fast: a failing one ends the run.
- *  NULL: the calling thread's loop. Plain. */
+/** The root scope of a loop: for tasks that nobody waits for. Fail-fast: a failing one ends the
+ * run. NULL: the calling thread's loop. Plain. */
 WEFT_API struct weft_scope *weft_root(struct weft_loop *loop);
 
 /** What a failure handler gets. */
@@ -81,9 +81,9 @@ typedef void weft_failure_fn(const struct weft_failure *failure, void *arg);
 WEFT_API void weft_loop_set_failure_handler(struct weft_loop *loop, weft_failure_fn *fn, void *arg);
 
 /**
- * Writes the tree of scopes and tasks to descriptor `fd`, each with name, state, what it waits for in
- * words, since when, and the line that spawned it. Plain. From inside and outside tasks, on the loop's
- * thread.
+ * Writes the tree of scopes and tasks to descriptor `fd`, each with name, state, what it waits for
+ * in words, since when, and the line that spawned it. Plain. From inside and outside tasks, on the
+ * loop's thread.
  *
  *     weft: 3 tasks, 1 ready, engine epoll, turn 1203
  *     scope root (demo.c:40)

@@ -91,17 +91,17 @@ WEFT_API void weft_shield_enter_at(struct weft_scope *scope, weft_ns timeout, co
  * and returns the outcome (see above), or `rc` when nothing went wrong.
  *
  * Releasing: never refused; the cancellation that it may report has already reached the children.
- * Frees everything that weft_scope_alloc gave, and every handle of a child not joined. Errors beside
- * the outcome: -EINVAL the token is not the innermost open scope of this task or was exited before,
- * -EPERM another task entered it (both abort in debug builds).
+ * Frees everything that weft_scope_alloc gave, and every handle of a child not joined. Errors
+ * beside the outcome: -EINVAL the token is not the innermost open scope of this task or was exited
+ * before, -EPERM another task entered it (both abort in debug builds).
  */
 WEFT_API WEFT_MUST_CHECK int weft_scope_exit(struct weft_scope *scope, int rc);
 
 /**
  * Cancels the scope with a reason: 0 for "done, not an error", or a negative code that becomes the
  * outcome. The first reason stays. Plain; what runs inside sees it at its next wait. A scope that
- * has ended is left alone. Calling it from inside the scope, from another task or from a callback of
- * the loop is fine.
+ * has ended is left alone. Calling it from inside the scope, from another task or from a callback
+ * of the loop is fine.
  */
 WEFT_API void weft_scope_cancel(struct weft_scope *scope, int reason);
 

@@ -12,8 +12,8 @@
  *                   └── the simulator       virtual clock, descriptors in memory
  *
  * Rules of the table
- *   1. Every entry takes the table itself first, so that a table may be the first member of a larger
- *      struct and keep its state there. The table must stay in place as long as a loop uses it.
+ *   1. Every entry takes the table itself first, so that a table may be the first member of a
+ * larger struct and keep its state there. The table must stay in place as long as a loop uses it.
  *   2. Results are the kernel's, with errors as negative errno values; `errno` is not used.
  *   3. Entries are called on the loop's thread, except `clock` and `write` (the wake-up), which any
  *      thread may call.
@@ -52,7 +52,8 @@ struct weft_sys {
     /** Fills `buf` with random bytes. */
     int (*random)(const struct weft_sys *sys, void *buf, size_t len);
 
-    /** As realloc(3): `p` NULL allocates, `size` 0 frees and returns NULL. NULL when out of memory. */
+    /** As realloc(3): `p` NULL allocates, `size` 0 frees and returns NULL. NULL when out of memory.
+     */
     void *(*realloc)(const struct weft_sys *sys, void *p, size_t size);
     /** Anonymous private mapping with `flags` added; the address goes to `*ret`. */
     int (*mmap)(const struct weft_sys *sys, size_t len, int prot, int flags, int fd, int64_t offset,

@@ -16,7 +16,8 @@
  *                                          └──returns──▶ ENDED
  *
  * Rules
- *   - Every task belongs to the scope it was spawned into and ends before that scope's exit returns.
+ *   - Every task belongs to the scope it was spawned into and ends before that scope's exit
+ *     returns.
  *   - A child never runs before its creator next waits, and always enters its function, even when
  *     it was cancelled before: it owns what it was given and must be able to let it go.
  *   - Arguments are copied, what they point to is not (weft_scope_strdup, weft_scope_alloc).
@@ -66,12 +67,12 @@ struct weft_task_options {
  *
  * Returns 0, or with the function not run and ownership still the caller's: -ENOMEM (memory, or
  * stacks: the note names the limit), -EINVAL the scope has ended or was never entered; with
- * WEFT_START_READY also -ECANCELED, or the child's own code when it ended before weft_ready. All but
- * -ECANCELED and -EINVAL count as a failing child of the scope.
+ * WEFT_START_READY also -ECANCELED, or the child's own code when it ended before weft_ready. All
+ * but -ECANCELED and -EINVAL count as a failing child of the scope.
  */
 WEFT_API int weft_start(struct weft_scope *scope, struct weft_task **ret,
-                        const struct weft_task_options *options, const char *name,
-                        const char *site, int (*fn)(void *args), const void *args, size_t size);
+                        const struct weft_task_options *options, const char *name, const char *site,
+                        int (*fn)(void *args), const void *args, size_t size);
 
 /** weft_start with plain flags instead of options; what the typed macros call. */
 WEFT_API int weft_start_flags(struct weft_scope *scope, struct weft_task **ret, unsigned flags,
@@ -84,7 +85,8 @@ WEFT_API int weft_go_fn_at(struct weft_scope *scope, int (*fn)(void *arg), void 
                            const char *name, const char *site);
 
 /** Starts fn(arg), untyped, with a handle in *ret. See weft_start. Plain. */
-#define weft_spawn_fn(scope, ret, fn, arg) weft_spawn_fn_at((scope), (ret), (fn), (arg), #fn, WEFT_SITE)
+#define weft_spawn_fn(scope, ret, fn, arg)                                                         \
+    weft_spawn_fn_at((scope), (ret), (fn), (arg), #fn, WEFT_SITE)
 WEFT_API int weft_spawn_fn_at(struct weft_scope *scope, struct weft_task **ret,
                               int (*fn)(void *arg), void *arg, const char *name, const char *site);
 
@@ -143,8 +145,8 @@ WEFT_API void weft_task_cancel(struct weft_task *task);
 WEFT_API int weft_task_ended(const struct weft_task *task);
 
 /**
- * The queue of those who wait for the task's end, for primitives that wait for several things; woken
- * with 0. Plain. Valid until the task has ended or its handle is gone.
+ * The queue of those who wait for the task's end, for primitives that wait for several things;
+ * woken with 0. Plain. Valid until the task has ended or its handle is gone.
  */
 WEFT_API struct weft_waitq *weft_task_enders(struct weft_task *task);
 
@@ -155,8 +157,8 @@ WEFT_API void weft_task_set_name(struct weft_task *task, const char *name);
 WEFT_API const char *weft_task_name(const struct weft_task *task);
 
 /**
- * The calling task, NULL outside a task. Plain. The pointer is good for comparing and for calls that
- * say so; it is no handle and must not be joined or released.
+ * The calling task, NULL outside a task. Plain. The pointer is good for comparing and for calls
+ * that say so; it is no handle and must not be joined or released.
  */
 WEFT_API struct weft_task *weft_current(void);
 
@@ -239,38 +241,40 @@ WEFT_API void *weft_local_get(const struct weft_local *key);
     struct weft_args_##fn
 
 #define WEFT_HEAD struct weft_scope *scope, struct weft_task **ret, unsigned flags, const char *site
-#define WEFT_LIST(...) { __VA_ARGS__ }
+#define WEFT_LIST(...)                                                                             \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 
 #define WEFT_TASK_1(fn) WEFT_TASK_MAKE(fn, char none;, (), (WEFT_HEAD), WEFT_LIST(0))
-#define WEFT_TASK_2(fn, A)                                                                         \
-    WEFT_TASK_MAKE(fn, A a;, (weft_a->a), (WEFT_HEAD, A a), WEFT_LIST(a))
+#define WEFT_TASK_2(fn, A) WEFT_TASK_MAKE(fn, A a;, (weft_a->a), (WEFT_HEAD, A a), WEFT_LIST(a))
 #define WEFT_TASK_3(fn, A, B)                                                                      \
     WEFT_TASK_MAKE(fn, A a; B b;, (weft_a->a, weft_a->b), (WEFT_HEAD, A a, B b), WEFT_LIST(a, b))
 #define WEFT_TASK_4(fn, A, B, C)                                                                   \
     WEFT_TASK_MAKE(fn, A a; B b; C c;, (weft_a->a, weft_a->b, weft_a->c),                          \
-                   (WEFT_HEAD, A a, B b, C c), WEFT_LIST(a, b, c))
+                                     (WEFT_HEAD, A a, B b, C c), WEFT_LIST(a, b, c))
 #define WEFT_TASK_5(fn, A, B, C, D)                                                                \
     WEFT_TASK_MAKE(fn, A a; B b; C c; D d;, (weft_a->a, weft_a->b, weft_a->c, weft_a->d),          \
-                   (WEFT_HEAD, A a, B b, C c, D d), WEFT_LIST(a, b, c, d))
+                                          (WEFT_HEAD, A a, B b, C c, D d), WEFT_LIST(a, b, c, d))
 #define WEFT_TASK_6(fn, A, B, C, D, E)                                                             \
-    WEFT_TASK_MAKE(fn, A a; B b; C c; D d; E e;,                                                   \
-                   (weft_a->a, weft_a->b, weft_a->c, weft_a->d, weft_a->e),                        \
+    WEFT_TASK_MAKE(fn, A a; B b; C c; D d; E e;                                                    \
+                   , (weft_a->a, weft_a->b, weft_a->c, weft_a->d, weft_a->e),                      \
                    (WEFT_HEAD, A a, B b, C c, D d, E e), WEFT_LIST(a, b, c, d, e))
 #define WEFT_TASK_7(fn, A, B, C, D, E, F)                                                          \
-    WEFT_TASK_MAKE(fn, A a; B b; C c; D d; E e; F f;,                                              \
-                   (weft_a->a, weft_a->b, weft_a->c, weft_a->d, weft_a->e, weft_a->f),             \
+    WEFT_TASK_MAKE(fn, A a; B b; C c; D d; E e; F f;                                               \
+                   , (weft_a->a, weft_a->b, weft_a->c, weft_a->d, weft_a->e, weft_a->f),           \
                    (WEFT_HEAD, A a, B b, C c, D d, E e, F f), WEFT_LIST(a, b, c, d, e, f))
 #define WEFT_TASK_8(fn, A, B, C, D, E, F, G)                                                       \
-    WEFT_TASK_MAKE(fn, A a; B b; C c; D d; E e; F f; G g;,                                         \
+    WEFT_TASK_MAKE(fn, A a; B b; C c; D d; E e; F f; G g;                                          \
+                   ,                                                                               \
                    (weft_a->a, weft_a->b, weft_a->c, weft_a->d, weft_a->e, weft_a->f, weft_a->g),  \
-                   (WEFT_HEAD, A a, B b, C c, D d, E e, F f, G g),                                 \
-                   WEFT_LIST(a, b, c, d, e, f, g))
+                   (WEFT_HEAD, A a, B b, C c, D d, E e, F f, G g), WEFT_LIST(a, b, c, d, e, f, g))
 #define WEFT_TASK_9(fn, A, B, C, D, E, F, G, H)                                                    \
-    WEFT_TASK_MAKE(fn, A a; B b; C c; D d; E e; F f; G g; H h;,                                    \
-                   (weft_a->a, weft_a->b, weft_a->c, weft_a->d, weft_a->e, weft_a->f, weft_a->g,   \
-                    weft_a->h),                                                                    \
-                   (WEFT_HEAD, A a, B b, C c, D d, E e, F f, G g, H h),                            \
-                   WEFT_LIST(a, b, c, d, e, f, g, h))
+    WEFT_TASK_MAKE(                                                                                \
+        fn, A a; B b; C c; D d; E e; F f; G g; H h;                                                \
+        ,                                                                                          \
+        (weft_a->a, weft_a->b, weft_a->c, weft_a->d, weft_a->e, weft_a->f, weft_a->g, weft_a->h),  \
+        (WEFT_HEAD, A a, B b, C c, D d, E e, F f, G g, H h), WEFT_LIST(a, b, c, d, e, f, g, h))
 
 WEFT_END
 

@@ -7,8 +7,8 @@
  * that set or read a deadline take one.
  *
  * Marks on declarations:
- *   WEFT_MUST_CHECK   the call waits; its result says whether it was cancelled and must be looked at
- *   WEFT_API          the symbol is exported
+ *   WEFT_MUST_CHECK   the call waits; its result says whether it was cancelled and must be looked
+ * at WEFT_API          the symbol is exported
  *
  * Thread rules, one word per call in these headers:
  *   loop thread       only the thread that runs the loop (the default, where nothing is said)

@@ -14,11 +14,10 @@
  *     result = weft_park(&w, abort);           weft_wake(&w, result);
  *
  * Cancellation of a parked task calls `abort` at most once, and it answers
- *   WEFT_ABORT_DONE    nobody else will wake this wait (it was taken off its list): the park returns
- *                      -ECANCELED
- *   WEFT_ABORT_LATER   the operation's own completion decides: the task stays parked until
- *                      weft_wake, and its result is what the park returns, a success as well as
- *                      -ECANCELED (io_uring needs this: the kernel still has the buffer)
+ *   WEFT_ABORT_DONE    nobody else will wake this wait (it was taken off its list): the park
+ * returns -ECANCELED WEFT_ABORT_LATER   the operation's own completion decides: the task stays
+ * parked until weft_wake, and its result is what the park returns, a success as well as -ECANCELED
+ * (io_uring needs this: the kernel still has the buffer)
  *
  *       INIT ──park──▶ PARKED ──wake──▶ WOKEN ──▶ park returns the result
  *         │               └─cancel, LATER─▶ ABORTING ──wake──▶ WOKEN
@@ -126,7 +125,12 @@ struct weft_waitq {
 };
 
 /** An empty queue, also by assignment: struct weft_waitq q = WEFT_WAITQ_INIT(q); */
-#define WEFT_WAITQ_INIT(q) { { &(q).waits, &(q).waits } }
+#define WEFT_WAITQ_INIT(q)                                                                         \
+    {                                                                                              \
+        {                                                                                          \
+            &(q).waits, &(q).waits                                                                 \
+        }                                                                                          \
+    }
 /** Empties a queue's memory before first use. Plain. */
 WEFT_API void weft_waitq_init(struct weft_waitq *queue);
 

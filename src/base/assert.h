@@ -18,6 +18,12 @@
 #define WEFT_DEBUG 0
 #endif
 
+/**
+ * Thread-local variables of ours: at a fixed distance from the thread pointer, also in the shared
+ * library, so that reading one is a single instruction and no call.
+ */
+#define WEFT__TLS __attribute__((tls_model("initial-exec"))) _Thread_local
+
 #define weft__likely(x) __builtin_expect(!!(x), 1)
 #define weft__unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -31,7 +37,7 @@ int weft__misuse(int code, const char *format, ...) WEFT_PRINTF(2, 3);
 void weft__report(const char *format, ...) WEFT_PRINTF(1, 2);
 
 #if WEFT_DEBUG
-#define weft__assert(x) \
+#define weft__assert(x)                                                                            \
     (weft__likely(x) ? (void)0 : weft__assert_failed(#x, __FILE__ ":" WEFT__LINE(__LINE__)))
 #else
 #define weft__assert(x) ((void)sizeof(!!(x)))

@@ -14,8 +14,8 @@
 #include <weft/wait.h>
 
 /** The object of `type` whose `member` is at `pointer`. */
-#define weft__container(pointer, type, member) \
-    ((type *)((uintptr_t)(pointer) - offsetof(type, member)))
+#define weft__container(pointer, type, member)                                                     \
+    ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
 
 static inline void weft__list_init(struct weft_link *link)
 {
@@ -76,8 +76,8 @@ static inline struct weft_link *weft__list_take(struct weft_link *list)
 }
 
 /** Runs the statement for each link; the current one may be removed. */
-#define weft__list_each(link, list)                                                     \
-    for (struct weft_link *link = (list)->next, *link##_next = link->next; link != (list); \
+#define weft__list_each(link, list)                                                                \
+    for (struct weft_link *link = (list)->next, *link##_next = link->next; link != (list);         \
          link = link##_next, link##_next = link->next)
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * backend.c: choosing the engine
  *
- * Asked for by the options: that one or an error. Asked for by $WEFT_BACKEND: that one, and where the
- * machine refuses it (io_uring in many containers) the default, with the reason kept for
- * weft_loop_backend_reason. Otherwise epoll, then poll. A loop over a virtual clock always runs on the
- * simulator, and a loop that asks for "sim" without a world gets one of its own.
+ * Asked for by the options: that one or an error. Asked for by $WEFT_BACKEND: that one, and where
+ * the machine refuses it (io_uring in many containers) the default, with the reason kept for
+ * weft_loop_backend_reason. Otherwise epoll, then poll. A loop over a virtual clock always runs on
+ * the simulator, and a loop that asks for "sim" without a world gets one of its own.
  */
 #include "loop/internal.h"
 

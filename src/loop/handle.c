@@ -2,9 +2,9 @@
 /*
  * handle.c: callbacks scheduled by call_soon, call_later and call_at
  *
- * A handle lives from the scheduling until its callback starts or is cancelled. A place in the ready
- * ring is reserved with it, so that a timer that comes due cannot fail. Cancelling one that already
- * stands in the ring leaves an entry that does nothing: the ring is not searched.
+ * A handle lives from the scheduling until its callback starts or is cancelled. A place in the
+ * ready ring is reserved with it, so that a timer that comes due cannot fail. Cancelling one that
+ * already stands in the ring leaves an entry that does nothing: the ring is not searched.
  *
  *       TIMED ──due──▶ READY ──its turn──▶ (gone, callback runs)
  *         └──cancel──▶ (gone)   └──cancel──▶ VOID ──its turn──▶ (gone)

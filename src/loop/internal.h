@@ -2,8 +2,8 @@
 /*
  * internal.h: the loop's own struct
  *
- * For the files of this folder, and through ready.h for the task layer, which hangs its runtime on the
- * loop (`runtime`) without the loop knowing what a task is.
+ * For the files of this folder, and through ready.h for the task layer, which hangs its runtime on
+ * the loop (`runtime`) without the loop knowing what a task is.
  *
  * Files
  *   loop.c         making, running, ending; the turn
@@ -223,7 +223,8 @@ int weft__watch_quiet(struct weft_loop *loop, int fd, void (*fn)(void *), void *
 
 /* signal.c */
 
-/** As weft_loop_add_signal, and the second arrival takes the action that was there before, at once. */
+/** As weft_loop_add_signal, and the second arrival takes the action that was there before, at once.
+ */
 int weft__signal_add_once(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg);
 /** Calls the callbacks of signals that arrived. */
 void weft__signals_deliver(struct weft_loop *loop);

@@ -2,18 +2,19 @@
 /*
  * ready.h: the ready ring, and the task layer's private door to it
  *
- * What is ready to run stands in one ring of {function, argument}, first-in first-out. The loop pops
- * entries and calls them. The task layer may take the next entry itself, from a task's stack, if that
- * entry is a task too (same function) and the turn's batch is not used up: a direct hand-over that
- * saves the way over the loop's stack and changes nothing about the order. All counting lives here.
+ * What is ready to run stands in one ring of {function, argument}, first-in first-out. The loop
+ * pops entries and calls them. The task layer may take the next entry itself, from a task's stack,
+ * if that entry is a task too (same function) and the turn's batch is not used up: a direct
+ * hand-over that saves the way over the loop's stack and changes nothing about the order. All
+ * counting lives here.
  *
  *        head                tail
  *     ┌───┬───┬───┬───┬───┬───┬───┐
  *     │   │ f │ f │ g │ f │   │   │      each slot: fn, arg
  *     └───┴───┴───┴───┴───┴───┴───┘
  *
- * Whoever may ever stand in the ring reserves a place when it is made (`weft__ready_reserve`), so that
- * making something ready never fails.
+ * Whoever may ever stand in the ring reserves a place when it is made (`weft__ready_reserve`), so
+ * that making something ready never fails.
  */
 #ifndef WEFT_LOOP_READY_H
 #define WEFT_LOOP_READY_H
@@ -57,8 +58,8 @@ static inline void weft__ready_end_batch(struct weft_loop *loop)
 }
 
 /**
- * Takes the next entry if it is `fn` and the batch allows it: *ret_arg gets its argument. False: the
- * caller must go back to the loop.
+ * Takes the next entry if it is `fn` and the batch allows it: *ret_arg gets its argument. False:
+ * the caller must go back to the loop.
  */
 static inline bool weft__ready_take(struct weft_loop *loop, weft_callback_fn *fn, void **ret_arg)
 {

@@ -3,9 +3,9 @@
  * signal.c: signals as callbacks of a loop
  *
  * The handler does two things that are safe in a handler: it sets the signal's bit in its loop and
- * wakes that loop. The callback runs in a turn, between the engine and the ready entries, so that no
- * signal ever interrupts the loop's own work. A process has one disposition for a signal, so a signal
- * belongs to one loop at a time; what was there before is put back when it is removed.
+ * wakes that loop. The callback runs in a turn, between the engine and the ready entries, so that
+ * no signal ever interrupts the loop's own work. A process has one disposition for a signal, so a
+ * signal belongs to one loop at a time; what was there before is put back when it is removed.
  */
 #include "loop/internal.h"
 

@@ -2,10 +2,10 @@
 /*
  * timer.c: timers
  *
- * Timers lie in place in their owners and stand in one heap ordered by (deadline, sequence), so that
- * equal deadlines fire as they were set. They are removed eagerly: a server cancels nearly every
- * timeout it sets. A timer is never early: deadlines count from a fresh look at the clock, and one is
- * due only when the clock has reached it.
+ * Timers lie in place in their owners and stand in one heap ordered by (deadline, sequence), so
+ * that equal deadlines fire as they were set. They are removed eagerly: a server cancels nearly
+ * every timeout it sets. A timer is never early: deadlines count from a fresh look at the clock,
+ * and one is due only when the clock has reached it.
  *
  * Functions of timers run on the loop's stack, between the engine and the ready entries; they only
  * wake tasks, schedule callbacks and cancel scopes.

@@ -3,13 +3,13 @@
  * wakeup.c: waking the loop from other threads and signal handlers
  *
  * Two parts. A flag, `wake`, says that somebody wants a turn; whoever sets it first also writes to
- * the wake-up descriptor, which the engine watches, so that a loop that waits comes back, and a crowd
- * of wakers makes one system call. And a stack of callbacks that other threads pushed with one
- * compare-and-swap each, which the loop takes whole and turns around.
+ * the wake-up descriptor, which the engine watches, so that a loop that waits comes back, and a
+ * crowd of wakers makes one system call. And a stack of callbacks that other threads pushed with
+ * one compare-and-swap each, which the loop takes whole and turns around.
  *
  * The order matters: a pusher puts its callback in before it sets the flag, and the loop clears the
- * flag before it takes the stack, so that a callback pushed in between leaves the flag set for the next
- * turn.
+ * flag before it takes the stack, so that a callback pushed in between leaves the flag set for the
+ * next turn.
  *
  * A world with a virtual clock has one thread: the flag alone is enough there.
  */

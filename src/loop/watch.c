@@ -54,8 +54,8 @@ int weft__loop_own(struct weft_loop *loop, int fd, int owned)
 static int set_watch(struct weft_loop *loop, int fd, enum weft__direction direction,
                      weft_callback_fn *fn, void *arg)
 {
-    struct weft__descriptor *entry = fn ? weft__descriptor_get(loop->poller, fd)
-                                        : weft__descriptor_find(loop->poller, fd);
+    struct weft__descriptor *entry =
+        fn ? weft__descriptor_get(loop->poller, fd) : weft__descriptor_find(loop->poller, fd);
     if (!entry)
         return fn ? (fd < 0 ? -EBADF : -ENOMEM) : 0;
     if (fn && entry->flags & WEFT__DESCRIPTOR_CLOSING)

@@ -65,6 +65,16 @@ struct weft__context {
 #define WEFT__INDIRECT_RETURN
 #endif
 
+/*
+ * Compilers make a jump of a last call, and then the switch comes back to our caller's caller,
+ * which is wanted, but has no such mark. So where marks matter the call stays a call.
+ */
+#if defined(__CET__) && (__CET__ & 1)
+#define WEFT__STAY_A_CALL() __asm__ volatile("")
+#else
+#define WEFT__STAY_A_CALL() ((void)0)
+#endif
+
 /**
  * The bare switch: suspends the caller into *from_sp and goes on at *to_sp, where the call that
  * suspended that context returns `value`.
@@ -105,21 +115,23 @@ void weft__context_free(struct weft__context *c);
 int weft__context_check(void);
 
 /**
- * Suspends `from`, which is running, and goes on with `to`, whose own switch returns `value`. Returns
- * what whoever switches back gives. As the last act of a function this is a jump, not a call.
+ * Suspends `from`, which is running, and goes on with `to`, whose own switch returns `value`.
+ * Returns what whoever switches back gives. As the last act of a function this is a jump, not a
+ * call (but see WEFT__STAY_A_CALL).
  */
-WEFT__INLINE ssize_t weft__context_switch_with(struct weft__context *from,
-                                               struct weft__context *to, ssize_t value)
+WEFT__INLINE ssize_t weft__context_switch_with(struct weft__context *from, struct weft__context *to,
+                                               ssize_t value)
 {
 #if WEFT__SANITIZED
     weft__sanitizer_leave(&from->sanitizer, &to->sanitizer, 0);
     value = weft__switch(&from->sp, &to->sp, value);
     weft__sanitizer_arrive(&from->sanitizer);
     from->sp = NULL;
-    return value;
 #else
-    return weft__switch(&from->sp, &to->sp, value);
+    value = weft__switch(&from->sp, &to->sp, value);
+    WEFT__STAY_A_CALL();
 #endif
+    return value;
 }
 
 /** weft__context_switch_with for a caller whose own result is an int. */
@@ -129,7 +141,10 @@ WEFT__INLINE int weft__context_switch_int(struct weft__context *from, struct wef
 #if WEFT__SANITIZED
     return (int)weft__context_switch_with(from, to, value);
 #else
-    return weft__switch_int(&from->sp, &to->sp, value);
+    int result = weft__switch_int(&from->sp, &to->sp, value);
+
+    WEFT__STAY_A_CALL();
+    return result;
 #endif
 }
 
@@ -141,8 +156,7 @@ WEFT__INLINE void weft__context_switch(struct weft__context *from, struct weft__
 
 /** Ends `from`, which is running, and goes on with `to`. From then on nobody uses the old stack. */
 __attribute__((noreturn)) WEFT__INLINE void
-weft__context_switch_final_with(struct weft__context *from, struct weft__context *to,
-                                ssize_t value)
+weft__context_switch_final_with(struct weft__context *from, struct weft__context *to, ssize_t value)
 {
     from->sp = NULL;
 #if WEFT__SANITIZED
@@ -180,8 +194,8 @@ void weft__full_state_read(struct weft__full_state *ret);
 void weft__full_state_load(const struct weft__full_state *state);
 
 /**
- * As weft__context_switch_with, and keeps the caller's own state. `*shared` is the set of the others:
- * read it where the context begins, give it to each switch, load it before
+ * As weft__context_switch_with, and keeps the caller's own state. `*shared` is the set of the
+ * others: read it where the context begins, give it to each switch, load it before
  * weft__context_switch_final.
  */
 ssize_t weft__context_switch_full(struct weft__context *from, struct weft__context *to,

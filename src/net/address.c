@@ -2,8 +2,11 @@
 /*
  * address.c: addresses as text and back
  *
- * Numeric addresses only; names are a resolver's business. The numbers themselves are read and written
- * by inet_pton and inet_ntop. What is wrong with a text is said in the task's note.
+ * The text forms are those of weft_address_parse: a program prints what it can read again.
+ *
+ * Numeric addresses only; names are a resolver's business. The numbers themselves are read and
+ * written by inet_pton and inet_ntop; the forms around them ("[...]:port", "unix:", "*") are read
+ * here. What is wrong with a text is said in the task's note. Nothing here waits or allocates.
  */
 #include "base/assert.h"
 #include "net/internal.h"

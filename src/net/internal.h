@@ -2,9 +2,9 @@
 /*
  * internal.h: for the files of net
  *
- * `operation.c` is the way down: it fills in an engine's operation, submits it and parks. Everything
- * else here is arguments. net stands on the public headers and loop/poller.h alone: it is the proof
- * that those suffice.
+ * `operation.c` is the way down: it fills in an engine's operation, submits it and parks.
+ * Everything else here is arguments. net stands on the public headers and loop/poller.h alone: it
+ * is the proof that those suffice.
  */
 #ifndef WEFT_NET_INTERNAL_H
 #define WEFT_NET_INTERNAL_H

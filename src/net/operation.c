@@ -7,8 +7,8 @@
  *               ──▶ weft_park              done() wakes it; cancellation withdraws the operation,
  *                                          or, when the kernel has it, waits for what it says
  *
- * The operation, its buffer and the wait lie on the calling task's stack, which cannot vanish while it
- * waits: that is why a cancelled call does not return before the kernel has let go.
+ * The operation, its buffer and the wait lie on the calling task's stack, which cannot vanish while
+ * it waits: that is why a cancelled call does not return before the kernel has let go.
  */
 #include "net/internal.h"
 
@@ -111,8 +111,7 @@ ssize_t weft_recvfrom(int fd, void *buf, size_t len, int flags, struct weft_addr
 {
     struct weft_address address;
     address.len = sizeof address.of;
-    struct weft__op op = {
-        .code = WEFT__OP_RECV, .fd = fd, .flags = flags, .buf = buf, .len = len};
+    struct weft__op op = {.code = WEFT__OP_RECV, .fd = fd, .flags = flags, .buf = buf, .len = len};
     if (from) {
         op.address = &address.of.any;
         op.address_len = &address.len;
@@ -182,9 +181,8 @@ int weft_connect(int fd, const struct weft_address *address)
 int weft_poll(int fd, int events)
 {
     struct weft__op op = {.code = WEFT__OP_POLL,
-                          .direction = events & POLLOUT && !(events & POLLIN)
-                                           ? WEFT__DIRECTION_OUT
-                                           : WEFT__DIRECTION_IN,
+                          .direction = events & POLLOUT && !(events & POLLIN) ? WEFT__DIRECTION_OUT
+                                                                              : WEFT__DIRECTION_IN,
                           .fd = fd,
                           .events = (unsigned)events};
     return (int)weft__operation_run(&op);

@@ -3,9 +3,9 @@
  * readiness.c: waiting for readiness beside something else
  *
  * weft_poll parks; a select must wait for a descriptor and for other things at once, so here the
- * operation lives on the heap and wakes a wait of the caller's. Readiness carries nothing, so a waiter
- * that lost interest loses nothing: the object is let go at once, and frees itself later when the
- * kernel still has the operation.
+ * operation lives on the heap and wakes a wait of the caller's. Readiness carries nothing, so a
+ * waiter that lost interest loses nothing: the object is let go at once, and frees itself later
+ * when the kernel still has the operation.
  */
 #include "net/internal.h"
 

@@ -2,9 +2,10 @@
 /*
  * socket.c: making descriptors, and closing them
  *
- * What weft makes is close-on-exec and non-blocking, and given to the loop that runs in this thread: it
- * is registered with the engine once, until weft_close. Outside a loop the calls work, too; nobody
- * owns the result then until weft_fd_own.
+ * What weft makes is close-on-exec and non-blocking, and given to the loop that runs in this
+ * thread: it is registered with the engine once, until weft_close. Outside a loop the calls work,
+ * too; nobody owns the result then until weft_fd_own. A call of several steps (a listener, a
+ * connection) closes what it made when one of them fails, and the note says which step it was.
  */
 #include "net/internal.h"
 
@@ -126,8 +127,8 @@ static int give_up(int fd, int rc, const char *step, const struct weft_address *
     (void)weft_close(fd);
     if (rc == -ECANCELED)
         return rc;
-    return weft_fail_at(rc, "", "%s %s: %s", step,
-                        weft_address_format(address, text, sizeof text), weft_strerror(rc));
+    return weft_fail_at(rc, "", "%s %s: %s", step, weft_address_format(address, text, sizeof text),
+                        weft_strerror(rc));
 }
 
 int weft_udp_bind(const struct weft_address *address)
@@ -151,9 +152,8 @@ int weft_tcp_listen(const struct weft_address *address, int backlog)
     int fd = weft_socket(address->of.any.sa_family, SOCK_STREAM, 0);
     if (fd < 0)
         return fd;
-    int rc = address->of.any.sa_family == AF_UNIX
-                 ? 0
-                 : weft_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    int rc =
+        address->of.any.sa_family == AF_UNIX ? 0 : weft_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (rc == 0)
         rc = weft_bind(fd, address);
     if (rc == 0)

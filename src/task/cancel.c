@@ -3,8 +3,8 @@
  * cancel.c: how cancellation spreads
  *
  * Cancelling a scope turns on `effective` for it and for everything inside that no shield protects:
- * the inner scopes of its own task, its children, their scopes, and so on down. The walk has a list of
- * its own and does not recurse, so that a tree of any depth is fine. A scope is visited when its
+ * the inner scopes of its own task, its children, their scopes, and so on down. The walk has a list
+ * of its own and does not recurse, so that a tree of any depth is fine. A scope is visited when its
  * `effective` turns on, which happens once in its life, so all walks together are linear.
  *
  *     weft__scope_cancel(s)
@@ -108,8 +108,7 @@ void weft__scope_cancel(struct weft__scope *scope, enum weft__cause cause, int c
 /** A wait inside `scope` was refused. True: for a cause further out. */
 static bool blame(struct weft__scope *scope)
 {
-    bool outer =
-        scope->outer_order && (!scope->own_order || scope->outer_order < scope->own_order);
+    bool outer = scope->outer_order && (!scope->own_order || scope->outer_order < scope->own_order);
     scope->refused = true;
     if (scope->cause == WEFT__CAUSE_NONE && (outer || scope->by_deadline)) {
         scope->cause = outer ? WEFT__CAUSE_OUTER : WEFT__CAUSE_DEADLINE;
@@ -122,8 +121,8 @@ static void report_refusals(const struct weft_task *task)
 {
     weft__report("task %llu %s (spawned at %s) ignores its cancellation: %d waits refused in the "
                  "scope entered at %s",
-                 (unsigned long long)task->id, weft__task_name(task), task->site,
-                 REFUSALS_REPORTED, task->scope->site);
+                 (unsigned long long)task->id, weft__task_name(task), task->site, REFUSALS_REPORTED,
+                 task->scope->site);
 }
 
 int weft__refuse(struct weft_task *task)

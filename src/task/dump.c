@@ -2,12 +2,12 @@
 /*
  * dump.c: what everybody waits for
  *
- * The tree of scopes and tasks as text, one line each, indented by depth. It only reads, takes nothing
- * from the heap, and is written line by line, so that it works in a program that is in trouble: out of
- * memory, at its descriptor limit, deadlocked.
+ * The tree of scopes and tasks as text, one line each, indented by depth. It only reads, takes
+ * nothing from the heap, and is written line by line, so that it works in a program that is in
+ * trouble: out of memory, at its descriptor limit, deadlocked.
  *
- * The walk needs no recursion: a task's line is followed by its own scopes, outermost first, and those
- * by their children; from a finished child the walk goes on by its links.
+ * The walk needs no recursion: a task's line is followed by its own scopes, outermost first, and
+ * those by their children; from a finished child the walk goes on by its links.
  */
 #include "task/internal.h"
 

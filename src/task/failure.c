@@ -3,8 +3,10 @@
  * failure.c: notes of tasks, failures of scopes
  *
  * A note is a sentence that a failing task leaves for people; it lives in the task and is made only
- * when something fails. When the task's code reaches its scope as a failure, the note moves along into
- * the scope's first failure. No memory for a note or a failure loses the text, never the code.
+ * when something fails. When the task's code reaches its scope as a failure, the note moves along
+ * into the scope's first failure, and from there into the note of the task that leaves the scope,
+ * so that the sentence reaches weft_main. No memory for a note or a failure loses the text, never
+ * the code.
  */
 #include "task/internal.h"
 
@@ -114,6 +116,17 @@ static struct weft__failure *failure_new(struct weft__runtime *runtime, int code
     return failure;
 }
 
+void weft__failure_note(struct weft_task *task, const struct weft__failure *failure)
+{
+    const struct weft_failure *seen = &failure->public;
+    struct weft__note *note = seen->text[0] ? note_get(task) : NULL;
+    if (!note || seen->text == note->text)
+        return;
+    note->code = seen->code;
+    note->site = seen->failed_at;
+    (void)snprintf(note->text, sizeof note->text, "%s", seen->text);
+}
+
 void weft__failure_free(struct weft__runtime *runtime, struct weft__failure *failure)
 {
     if (failure)
@@ -130,8 +143,8 @@ static void tell(struct weft__runtime *runtime, int code, const struct weft_task
         runtime->failure_fn(&failure.public, runtime->failure_arg);
         return;
     }
-    weft__report("task %s (spawned at %s) failed: %s%s%s", failure.task, site,
-                 weft_strerror(code), failure.text[0] ? ": " : "", failure.text);
+    weft__report("task %s (spawned at %s) failed: %s%s%s", failure.task, site, weft_strerror(code),
+                 failure.text[0] ? ": " : "", failure.text);
 }
 
 static bool gives_way(const struct weft__scope *scope)

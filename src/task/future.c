@@ -3,8 +3,9 @@
  * future.c: results that come later
  *
  * Finishing a future wakes its waiting tasks and schedules its callbacks; it never calls anything
- * itself, so that whoever finishes one is not surprised by foreign code under its feet. Waiters hold a
- * reference while they wait, callbacks until they have run.
+ * itself, so that whoever finishes one is not surprised by foreign code under its feet. Waiters
+ * hold a reference while they wait, callbacks until they have run. A callback reserves its place in
+ * the ready ring when it is added, so that finishing cannot fail.
  */
 #include "task/internal.h"
 

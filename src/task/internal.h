@@ -10,8 +10,8 @@
  *   future.c     results that come later                         run.c        weft_run, weft_main
  *   dump.c       what everybody waits for
  *
- * The tree. A scope's record points outward at its parent: the next outer scope of the same task, or,
- * for a task's outermost, the scope that the task was spawned into (its home).
+ * The tree. A scope's record points outward at its parent: the next outer scope of the same task,
+ * or, for a task's outermost, the scope that the task was spawned into (its home).
  *
  *      root ◀── scope s (owner: program)
  *       │ children      ▲            │ children
@@ -21,8 +21,8 @@
  * Invariants
  *   1. task->scope is the innermost scope of the task, its home when it has none of its own open.
  *   2. scope->effective = cancelled itself, or (no shield and (its parent effective, or, for the
- *      outermost of a task, that task cancelled alone)). Kept up to date by cancel.c, never searched
- *      for: a wait looks at one flag, task->refuse.
+ *      outermost of a task, that task cancelled alone)). Kept up to date by cancel.c, never
+ * searched for: a wait looks at one flag, task->refuse.
  *   3. A task is in the ready ring at most once, and its place there was reserved when it was made.
  *   4. A record is freed when its scope was exited; its generation tells a stale token.
  */
@@ -36,8 +36,6 @@
 #include "coro/generator.h"
 #include "loop/internal.h"
 #include "loop/ready.h"
-#include "machine/context.h"
-#include "machine/stack.h"
 
 #include <weft/future.h>
 #include <weft/run.h>
@@ -279,8 +277,8 @@ extern WEFT__TLS struct weft_task *weft__task_current;
 
 /** The loop's runtime, made when it has none; NULL out of memory. */
 struct weft__runtime *weft__runtime_get(struct weft_loop *loop);
-/** Ends the calling task: settles result, handle, scope; its coroutine moves to *ret_coro. Nothing of
- *  `task` may be used afterwards. */
+/** Ends the calling task: settles result, handle, scope; its coroutine moves to *ret_coro. Nothing
+ * of `task` may be used afterwards. */
 void weft__task_finish(struct weft_task *task, int result, struct weft__coro *ret_coro);
 /** Frees a record that nobody needs. */
 void weft__task_free(struct weft_task *task);
@@ -305,7 +303,8 @@ void weft__task_run(void *task);
 /** Lets others run until somebody makes the calling task, which is PARKED, ready; returns the value
  *  given then. */
 ssize_t weft__task_switch_away(struct weft_task *task);
-/** Puts the calling task at the end of the ready ones and lets others run; `turn`: and the loop. 0. */
+/** Puts the calling task at the end of the ready ones and lets others run; `turn`: and the loop. 0.
+ */
 ssize_t weft__task_yield(struct weft_task *task, bool turn);
 /** Makes a task ready; the call that suspended it will return `value`. */
 static inline void weft__task_make_ready(struct weft_task *task, ssize_t value)
@@ -358,8 +357,10 @@ int weft__scope_outcome(const struct weft__scope *scope, int rc);
 /* failure.c */
 
 /** A failure inside a scope; `task` NULL: of a start that failed. */
-void weft__scope_fail(struct weft__scope *scope, int code, const struct weft_task *task,
-                      bool body, const char *site);
+void weft__scope_fail(struct weft__scope *scope, int code, const struct weft_task *task, bool body,
+                      const char *site);
+/** A child's sentence becomes the note of the task that leaves the scope with its code. */
+void weft__failure_note(struct weft_task *task, const struct weft__failure *failure);
 /** Frees a failure; NULL is fine. */
 void weft__failure_free(struct weft__runtime *runtime, struct weft__failure *failure);
 

@@ -3,8 +3,9 @@
  * local.c: task-locals
  *
  * A task's values stand in one small table that is shared with its children until somebody changes
- * it: a spawn costs a reference, a set costs a copy when others look on. Tables are searched from the
- * start: programs have a handful of keys.
+ * it: a spawn costs a reference, a set costs a copy when others look on. Tables are searched from
+ * the start: programs have a handful of keys. Values are not owned; keys are told apart by their
+ * address, so that two libraries never meet.
  */
 #include "task/internal.h"
 

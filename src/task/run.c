@@ -3,14 +3,15 @@
  * run.c: weft_run and weft_main
  *
  * The program is the first task of a fresh loop. When it returns, the root scope is cancelled and
- * drained, and the loop freed. What a run touches of the process, it touches here: signal dispositions
- * that were the default, and the alternate stack for reporting overflows; all of it is put back.
+ * drained, and the loop freed. What a run touches of the process, it touches here: signal
+ * dispositions that were the default, and the alternate stack for reporting overflows; all of it is
+ * put back.
  *
  * The first SIGINT or SIGTERM cancels the root scope. The handler is installed to reset itself
  * (SA_RESETHAND), so that the second one takes the default action even when a task holds the loop.
  * SIGQUIT works the same way and is armed again two seconds after each dump.
  */
-#include "machine/overflow.h"
+#include "coro/overflow.h"
 #include "task/internal.h"
 
 #include <signal.h>
@@ -212,42 +213,11 @@ static void set_pipe_action(void (*handler)(int))
     (void)weft_sys_default.sigaction(&weft_sys_default, SIGPIPE, &action, NULL);
 }
 
-static void write_text(int fd, const char *text)
+static void name_task(const struct weft__coro *coro, const char **ret_name, const char **ret_site)
 {
-    (void)weft_sys_default.write(&weft_sys_default, fd, text, strlen(text));
-}
-
-static void write_number(int fd, size_t number)
-{
-    char digits[24], *p = digits + sizeof digits;
-    do
-        *--p = (char)('0' + number % 10);
-    while (number /= 10);
-    (void)weft_sys_default.write(&weft_sys_default, fd, p, (size_t)(digits + sizeof digits - p));
-}
-
-/** Runs in the signal handler: nothing but write(2). */
-static void describe_overflow(const struct weft__stack_hit *hit, int fd)
-{
-    const struct weft__coro *coro = hit->owner;
-    const char *name = "a coroutine", *site = "?";
-    write_text(fd, "weft: stack overflow in ");
-    if (coro && coro->kind == WEFT_KIND_TASK) {
-        const struct weft_task *task = weft__container(coro, struct weft_task, coro);
-        write_text(fd, "task ");
-        name = weft__task_name(task);
-        site = task->site;
-    } else if (coro && coro->kind == WEFT_KIND_GENERATOR) {
-        write_text(fd, "generator ");
-        name = weft__generator_name(coro);
-        site = weft__generator_site(coro);
-    }
-    write_text(fd, name);
-    write_text(fd, " (started at ");
-    write_text(fd, site);
-    write_text(fd, "): its stack has ");
-    write_number(fd, hit->size / 1024);
-    write_text(fd, " KiB\n");
+    const struct weft_task *task = weft__container(coro, struct weft_task, coro);
+    *ret_name = weft__task_name(task);
+    *ret_site = task->site;
 }
 
 static void touch_process(struct run *run)
@@ -264,12 +234,8 @@ static void touch_process(struct run *run)
         set_pipe_action(SIG_IGN);
         run->pipe_ignored = true;
     }
-    if (!(run->flags & WEFT_RUN_NO_OVERFLOW) && has_default_action(SIGSEGV) &&
-        weft__overflow_thread_enter(&weft_sys_default, &run->overflow_thread) == 0) {
-        run->overflow = weft__overflow_install(describe_overflow) == 0;
-        if (!run->overflow)
-            weft__overflow_thread_leave(&run->overflow_thread);
-    }
+    if (!(run->flags & WEFT_RUN_NO_OVERFLOW) && has_default_action(SIGSEGV))
+        run->overflow = weft__overflow_begin(name_task, &run->overflow_thread) == 0;
 }
 
 /** Signals of the loop are put back when it is freed. */
@@ -277,10 +243,8 @@ static void restore_process(struct run *run)
 {
     if (run->pipe_ignored)
         set_pipe_action(SIG_DFL);
-    if (run->overflow) {
-        weft__overflow_restore();
-        weft__overflow_thread_leave(&run->overflow_thread);
-    }
+    if (run->overflow)
+        weft__overflow_end(&run->overflow_thread);
 }
 
 /* A run. */

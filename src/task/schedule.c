@@ -2,21 +2,22 @@
 /*
  * schedule.c: who runs next
  *
- * A task that waits or ends looks at the ready ring itself: is the next entry a task, and is the batch
- * not used up, it switches straight to it; else it goes back to the loop's stack. Order and counting
- * stay those of the ring (loop/ready.h), the hand-over only saves a switch.
+ * A task that waits or ends looks at the ready ring itself: is the next entry a task, and is the
+ * batch not used up, it switches straight to it; else it goes back to the loop's stack. Order and
+ * counting stay those of the ring (loop/ready.h), the hand-over only saves a switch.
  *
  *      loop ──▶ A ──parks──▶ B ──ends──▶ C ──parks, batch used up──▶ loop
  *                            └─ its stack, still warm, starts C: no switch at all
  *
- * A task that starts gets its stack here, from a reservation made at its spawn. When a task ends and
- * the next one starts with the same size of stack, it takes over the stack in place, so that a burst of
- * short tasks runs on one hot stack.
+ * A task that starts gets its stack here, from a reservation made at its spawn. When a task ends
+ * and the next one starts with the same size of stack, it takes over the stack in place, so that a
+ * burst of short tasks runs on one hot stack.
  *
- * A switch carries a value: what the call that suspended the other task returns. The result of a wait
- * travels that way, so that weft_yield and weft_park have nothing left to do when they come back, and
- * can leave by a jump instead of a call: each `ret` behind a switch would be mispredicted, because the
- * processor remembers the calls of the task that ran before (about 5 ns each on a Zen 4).
+ * A switch carries a value: what the call that suspended the other task returns. The result of a
+ * wait travels that way, so that weft_yield and weft_park have nothing left to do when they come
+ * back, and can leave by a jump instead of a call: each `ret` behind a switch would be
+ * mispredicted, because the processor remembers the calls of the task that ran before (about 5 ns
+ * each on a Zen 4).
  */
 #include "task/internal.h"
 
@@ -93,8 +94,9 @@ void weft__task_run(void *arg)
 }
 
 /*
- * The last acts of a wait: nothing may follow the switch in these two functions, and in those that end
- * with them, so that the compiler leaves by a jump and the switch comes back to their caller directly.
+ * The last acts of a wait: nothing may follow the switch in these two functions, and in those that
+ * end with them, so that the compiler leaves by a jump and the switch comes back to their caller
+ * directly.
  */
 
 ssize_t weft__task_switch_away(struct weft_task *task)
@@ -154,8 +156,8 @@ static void inherit(struct weft_task *task, const struct weft__coro *ended)
 }
 
 /**
- * After the end of a task: the next one if it can take over this stack, already made the running one;
- * otherwise does not return.
+ * After the end of a task: the next one if it can take over this stack, already made the running
+ * one; otherwise does not return.
  */
 static struct weft_task *take_over(struct weft__runtime *runtime, struct weft__coro *ended,
                                    unsigned char stack_class)
@@ -175,7 +177,8 @@ static struct weft_task *take_over(struct weft__runtime *runtime, struct weft__c
     weft__context_switch_final_with(&ended->ctx, to.ctx, to.value);
 }
 
-/** The first frame of every task's stack: runs one task after the other until none can take over. */
+/** The first frame of every task's stack: runs one task after the other until none can take over.
+ */
 static void stack_entry(void *arg)
 {
     struct weft_task *task = arg;

@@ -2,19 +2,20 @@
 /*
  * scope.c: entering and leaving scopes, and what they come to
  *
- * A token on the user's stack names a record in the loop by address and generation. Records come from
- * a slab that is given back only with the loop, so that a stale token (its function returned, its
- * scope was exited before) can always be asked, and says so.
+ * A token on the user's stack names a record in the loop by address and generation. Records come
+ * from a slab that is given back only with the loop, so that a stale token (its function returned,
+ * its scope was exited before) can always be asked, and says so.
  *
  *     enter    a record becomes the innermost of its task
  *     exit     settle the body ─▶ wait for the children ─▶ outcome ─▶ the record is free
  *
  * A function that returned past an exit leaves its record in the task's chain. The next exit below
- * it, or the end of the task, finds it there, cancels and drains it, and reports the line that entered
- * it; in debug builds that is an abort.
+ * it, or the end of the task, finds it there, cancels and drains it, and reports the line that
+ * entered it; in debug builds that is an abort.
  *
  * Where there is no memory for a record, the scope exists only as a depth (`task->out_of_memory`):
- * everything entered at that depth or deeper is refused, until the exit of that depth gives -ENOMEM.
+ * everything entered at that depth or deeper is refused, until the exit of that depth gives
+ * -ENOMEM.
  *
  * How cancellation spreads: cancel.c. What failed: failure.c. Tests: tests/unit/task/test_scope.c.
  */
@@ -231,6 +232,8 @@ static int finish(struct weft_task *task, struct weft__scope *scope, int rc)
         weft__scope_arm(scope);
     weft__scope_drain(scope);
     rc = weft__scope_outcome(scope, rc);
+    if (scope->cause == WEFT__CAUSE_FAILURE && scope->failure)
+        weft__failure_note(task, scope->failure);
     leave(task, scope);
     return rc;
 }
@@ -281,8 +284,9 @@ int weft_scope_exit(struct weft_scope *token, int rc)
     if (!scope || scope->within)
         return weft__misuse(-EINVAL, "weft_scope_exit of a scope that is not open");
     if (scope->owner != task)
-        return weft__misuse(-EPERM, "weft_scope_exit by task %s of the scope that another task "
-                                    "entered at %s",
+        return weft__misuse(-EPERM,
+                            "weft_scope_exit by task %s of the scope that another task "
+                            "entered at %s",
                             weft__task_name(task), scope->site);
     if (!has_open(task, scope))
         return weft__misuse(-EINVAL, "weft_scope_exit of a scope that is not open");
@@ -395,7 +399,8 @@ struct weft_time weft_deadline(void)
 {
     const struct weft_task *task = weft__task_current;
     struct weft_time nearest = {WEFT_FOREVER};
-    for (const struct weft__scope *s = task ? task->scope : NULL; s; s = s->shield ? NULL : s->parent)
+    for (const struct weft__scope *s = task ? task->scope : NULL; s;
+         s = s->shield ? NULL : s->parent)
         if (s->deadline < nearest.ns)
             nearest.ns = s->deadline;
     return nearest;

@@ -2,8 +2,12 @@
 /*
  * sleep.c: sleeping
  *
- * A sleep is a timer and a wait, both on the sleeper's stack. Deadlines count from a fresh look at the
- * clock, so that a sleep is never early however long the turn has lasted.
+ * The plainest wait there is, and so the one to read first: an operation, an abort, a description.
+ *
+ * A sleep is a timer and a wait, both on the sleeper's stack. Deadlines count from a fresh look at
+ * the clock, so that a sleep is never early however long the turn has lasted. The timer only wakes;
+ * a cancelled sleep takes its timer back at once, so that a server full of cancelled timeouts keeps
+ * none of them. Yielding is in schedule.c, next to the switch.
  */
 #include "task/internal.h"
 

@@ -176,7 +176,7 @@ static int reserve(struct weft__runtime *runtime, int stack_class)
     return 0;
 }
 
-static void init_record(struct weft_task *task, struct weft__scope *home)
+static void task_init(struct weft_task *task, struct weft__scope *home)
 {
     struct weft__runtime *runtime = home->runtime;
     /* The inline arguments are not cleared: they are the larger part and are written next. */
@@ -202,7 +202,7 @@ static struct weft_task *make(struct weft__scope *home, int stack_class, const v
         return NULL;
     struct weft_task *task = weft__slab_alloc(&runtime->tasks);
     if (task) {
-        init_record(task, home);
+        task_init(task, home);
         task->stack_class = (unsigned char)stack_class;
         if (copy_args(task, args, size))
             return task;

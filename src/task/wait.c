@@ -2,9 +2,11 @@
 /*
  * wait.c: parking and waking
  *
- * The contract is weft/wait.h. Three things decide here, in this order: a wake that came first wins; a
- * cancellation asks the wait's abort function once; everything else waits for the wake. A wake only
- * puts the task at the end of the ring, so nothing runs under the waker's feet.
+ * The contract is weft/wait.h. Three things decide here, in this order: a wake that came first
+ * wins; a cancellation asks the wait's abort function once; everything else waits for the wake. A
+ * wake only puts the task at the end of the ring, so nothing runs under the waker's feet. The
+ * result travels with the switch (schedule.c), so that weft_park has nothing left to do when it
+ * comes back.
  */
 #include "task/internal.h"
 
