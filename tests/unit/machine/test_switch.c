@@ -97,6 +97,33 @@ TEST(a_context_goes_on_where_it_left)
     pair_fini(&p);
 }
 
+static void answer_twice_as_much(void *arg)
+{
+    struct pair *p = arg;
+    ssize_t asked = 0;
+
+    for (;;) {
+        asked = weft__context_switch_with(&p->body, &p->driver, 2 * asked);
+        if (asked < 0)
+            weft__context_switch_final_with(&p->body, &p->driver, asked);
+    }
+}
+
+TEST(a_switch_hands_a_value_over)
+{
+    const ssize_t large = (ssize_t)1 << 40;
+    struct pair p;
+
+    pair_init(&p, answer_twice_as_much);
+    CHECK_EQ(weft__context_switch_with(&p.driver, &p.body, 5), 0); /* nobody to give it to yet */
+    CHECK_EQ(weft__context_switch_with(&p.driver, &p.body, 21), 42);
+    CHECK_EQ(weft__context_switch_with(&p.driver, &p.body, large), 2 * large);
+    CHECK_EQ(weft__context_switch_int(&p.driver, &p.body, 4), 8);
+    CHECK_EQ(weft__context_switch_with(&p.driver, &p.body, -7), -7);
+    CHECK(p.body.sp == NULL);
+    pair_fini(&p);
+}
+
 static void end_at_once(void *arg)
 {
     struct pair *p = arg;
@@ -587,14 +614,44 @@ TEST(registers_survive_on_both_sides)
 }
 
 #ifdef __CET__
-TEST(the_way_back_is_marked_for_branch_tracking)
+static bool resumes_at_a_mark(const struct pair *p)
 {
     static const unsigned char endbr64[4] = {0xf3, 0x0f, 0x1e, 0xfa};
+
+    return memcmp(((void **)p->body.sp)[6], endbr64, 4) == 0;
+}
+
+__attribute__((noinline)) static ssize_t switch_as_the_last_act(struct pair *p)
+{
+    return weft__context_switch_with(&p->body, &p->driver, 0);
+}
+
+__attribute__((noinline)) static int switch_int_as_the_last_act(struct pair *p)
+{
+    return weft__context_switch_int(&p->body, &p->driver, 0);
+}
+
+static void switch_in_each_way(void *arg)
+{
+    struct pair *p = arg;
+
+    back(p);
+    p->count += (int)switch_as_the_last_act(p);
+    p->count += switch_int_as_the_last_act(p);
+    weft__context_switch_final(&p->body, &p->driver);
+}
+
+TEST(every_way_back_is_marked_for_branch_tracking)
+{
     struct pair p;
 
-    pair_init(&p, count_forever);
+    pair_init(&p, switch_in_each_way);
+    for (int way = 0; way < 3; way++) {
+        drive(&p);
+        CHECK(resumes_at_a_mark(&p));
+    }
     drive(&p);
-    CHECK_MEM(((void **)p.body.sp)[6], endbr64, 4);
+    CHECK(p.body.sp == NULL);
     pair_fini(&p);
 }
 #endif
