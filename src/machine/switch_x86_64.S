@@ -45,8 +45,8 @@
  * ssize_t weft__switch(void **from_sp, void *const *to_sp, ssize_t value)
  *
  * Returns, on the other stack, the value: whoever resumes a context decides what its own call
- * gives. A caller that has nothing to do afterwards can thus leave by a jump to here, and comes back
- * straight to its own caller without a `ret` that would be mispredicted.
+ * gives. A caller that has nothing to do afterwards can thus leave by a jump to here, and comes
+ * back straight to its own caller without a `ret` that would be mispredicted.
  */
     .globl  weft__switch, weft__switch_int
     .hidden weft__switch, weft__switch_int

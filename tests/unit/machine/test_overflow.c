@@ -4,6 +4,9 @@
  *
  * Each fault happens in a child whose end and last words are looked at. The overflows are real
  * ones: a function that calls itself without end on a context's stack, with each kind of guard.
+ *
+ * Sanitizers install a handler of SIGSEGV themselves; the children that are to die by the default
+ * action put that back first, and the tests of chaining install a handler of their own.
  */
 #define _GNU_SOURCE
 #include "test.h"

@@ -5,6 +5,10 @@
  * Contexts here run on plain mappings, without the pool. Tests that look at registers or single
  * instructions are for the x86-64 switch; with ucontext they have nothing to look at and are
  * absent.
+ *
+ * The trace at every instruction is taken with the processor's trap flag: a handler of SIGTRAP
+ * unwinds from inside the switch, where no breakpoint or profiler would look by chance. Marks of
+ * branch tracking exist only in builds with -fcf-protection, and so do their tests.
  */
 #define _GNU_SOURCE
 #include "test.h"
