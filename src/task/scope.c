@@ -234,6 +234,9 @@ static int finish(struct weft_task *task, struct weft__scope *scope, int rc)
     rc = weft__scope_outcome(scope, rc);
     if (scope->cause == WEFT__CAUSE_FAILURE && scope->failure)
         weft__failure_note(task, scope->failure);
+    /* A cancellation from outside that reached only the children has reached the task with this. */
+    if (scope->cause == WEFT__CAUSE_OUTER)
+        task->was_refused = true;
     leave(task, scope);
     return rc;
 }
