@@ -7,10 +7,10 @@
  * the number of descriptors watched; nothing else is wrong with it. The kernel keeps nothing
  * between two waits, so there is nothing to forget either.
  */
-#include "base/assert.h"
 #include "loop/poller_backend.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 /** The engine. */
 struct poll_engine {
@@ -53,6 +53,9 @@ static void engine_close(struct weft__poller *poller)
 
 static int add(struct poll_engine *engine, struct weft__descriptor *descriptor)
 {
+    /* poll(2) itself complains only later, and then about every number that it is given. */
+    if (weft__sys_call(engine->poller.sys, fcntl, descriptor->fd, F_GETFD, 0) == -EBADF)
+        return -EBADF;
     if (engine->count == engine->room) {
         const struct weft_sys *sys = engine->poller.sys;
         size_t room = engine->room ? 2 * engine->room : 16;

@@ -82,11 +82,13 @@ static int not_started(struct weft__poller *poller, struct weft__op *op, int rc)
 
 static int queue_and_arm(struct weft__poller *poller, struct weft__op *op)
 {
+    struct weft__descriptor *descriptor = weft__descriptor_find(poller, op->fd);
+    int first = !descriptor || !weft__descriptor_busy(descriptor);
     int rc = weft__descriptor_enqueue(poller, op);
     if (rc < 0)
         return rc;
-    struct weft__descriptor *descriptor = op->descriptor;
-    if (!owned(descriptor) && descriptor->armed == 0)
+    descriptor = op->descriptor;
+    if (!owned(descriptor) && first)
         (void)weft__descriptor_identify(poller, descriptor);
     rc = poller->ops->arm(poller, descriptor);
     if (rc == -ENOENT) {
