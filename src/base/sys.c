@@ -57,8 +57,7 @@ static int checked_int(int rc)
     return rc < 0 ? -errno : rc;
 }
 
-/* --- Clock, randomness, memory -------------------------------------------------------------------
- */
+/* --- Clock, randomness, memory ------------------------------------------------------- */
 
 static weft_ns sys_clock(TABLE)
 {
@@ -114,8 +113,7 @@ static int sys_madvise(TABLE, void *p, size_t len, int advice)
     return checked_int(madvise(p, len, advice));
 }
 
-/* --- Descriptors ---------------------------------------------------------------------------------
- */
+/* --- Descriptors --------------------------------------------------------------------- */
 
 static int sys_close(TABLE, int fd)
 {
@@ -165,8 +163,7 @@ static int sys_eventfd(TABLE, unsigned value, int flags)
     return checked_int(eventfd(value, flags));
 }
 
-/* --- Sockets -------------------------------------------------------------------------------------
- */
+/* --- Sockets ------------------------------------------------------------------------- */
 
 static int sys_socket(TABLE, int domain, int type, int protocol)
 {
@@ -235,8 +232,7 @@ static int sys_setsockopt(TABLE, int fd, int level, int option, const void *valu
     return checked_int(setsockopt(fd, level, option, value, len));
 }
 
-/* --- Waiting -------------------------------------------------------------------------------------
- */
+/* --- Waiting ------------------------------------------------------------------------- */
 
 static int sys_poll(TABLE, struct pollfd *fds, size_t count, weft_ns timeout)
 {
@@ -303,8 +299,7 @@ static int sys_io_uring_register(TABLE, int fd, unsigned opcode, void *arg, unsi
     return checked_int((int)syscall(SYS_io_uring_register, fd, opcode, arg, count));
 }
 
-/* --- The process. The pthread_ calls return their error and leave errno alone. -------------------
- */
+/* --- The process. The pthread_ calls return their error and leave errno alone. ------- */
 
 static int sys_sigaction(TABLE, int signal, const struct sigaction *action,
                          struct sigaction *ret_old)

@@ -9,7 +9,7 @@
  */
 #include "coro/coroutine.h"
 
-_Thread_local struct weft__driver *weft__driver_current;
+WEFT__TLS struct weft__driver *weft__driver_current;
 
 /** What a thread drives generators with outside of tasks. */
 struct thread_owner {
@@ -21,7 +21,7 @@ struct thread_owner {
     struct weft_link detached;
 };
 
-static _Thread_local struct thread_owner thread_owner;
+static WEFT__TLS struct thread_owner thread_owner;
 
 void weft__coro_adopt(struct weft__coro *coro, enum weft_kind kind)
 {

@@ -32,8 +32,6 @@ struct weft__coro {
     struct weft__stack *stack;
     /** What runs on it. */
     enum weft_kind kind;
-    /** What the one who resumes it tells it; see weft__coro_switch. */
-    int handed;
 };
 
 /** Who drives generators here: one for each task, and one for each plain thread. */
@@ -53,7 +51,7 @@ struct weft__driver {
 };
 
 /** The driver of the code that runs; NULL on a thread that never used one. */
-extern _Thread_local struct weft__driver *weft__driver_current;
+extern WEFT__TLS struct weft__driver *weft__driver_current;
 
 /** Makes `coro` stand for the stack that the caller is on. */
 void weft__coro_adopt(struct weft__coro *coro, enum weft_kind kind);
@@ -64,14 +62,6 @@ void weft__coro_adopt(struct weft__coro *coro, enum weft_kind kind);
  */
 void weft__coro_bind(struct weft__coro *coro, enum weft_kind kind, struct weft__stack *stack,
                      void (*entry)(void *arg), void *arg);
-
-/** Suspends `from`, which runs, and goes on with `to`, whose own switch then returns `handed`. */
-static inline int weft__coro_switch(struct weft__coro *from, struct weft__coro *to, int handed)
-{
-    to->handed = handed;
-    weft__context_switch(&from->ctx, &to->ctx);
-    return from->handed;
-}
 
 /** Puts the stack of a coroutine back that has ended, or is given up as it stands. */
 void weft__coro_release(struct weft__coro *coro, struct weft__stack_pool *stacks);
