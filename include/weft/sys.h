@@ -17,8 +17,9 @@
  *   2. Results are the kernel's, with errors as negative errno values; `errno` is not used.
  *   3. Entries are called on the loop's thread, except `clock` and `write` (the wake-up), which any
  *      thread may call.
- *   4. A NULL entry reads as -ENOSYS. `size` is the size of the struct that the maker of the table
- *      was compiled with; entries beyond it read as NULL. Entries are only ever appended.
+ *   4. A table is made by copying weft_sys_default and replacing entries; none may be NULL. `size`
+ * is the size of the struct that its maker was compiled with; entries are only ever appended, and
+ *      those beyond it are never called.
  *
  * What concerns the whole process (signal handlers, fork hooks, threads) always goes through
  * weft_sys_default and stands after the mark below.

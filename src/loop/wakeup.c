@@ -30,7 +30,7 @@ static void drain(void *arg)
 static int open_descriptor(struct weft_loop *loop)
 {
     const struct weft_sys *sys = loop->sys;
-    int fd = sys->eventfd ? sys->eventfd(sys, 0, EFD_CLOEXEC | EFD_NONBLOCK) : -ENOSYS;
+    int fd = sys->eventfd(sys, 0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd != -ENOSYS) {
         loop->wake_fds[0] = loop->wake_fds[1] = fd;
         return fd < 0 ? fd : 0;

@@ -242,6 +242,8 @@ struct weft__runtime {
     struct weft__coro base;
     /** Who drove generators on it before a task did. */
     struct weft__driver *outside;
+    /** What all tasks share that did not ask for WEFT_FULL_STATE. */
+    struct weft__full_state shared_state;
     /** Generators that tasks handed on. */
     struct weft_link detached;
     /** Calls that the running task may still make in this go. */

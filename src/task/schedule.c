@@ -78,11 +78,10 @@ static inline struct target next(struct weft__runtime *runtime)
     return become(arg);
 }
 
-static ssize_t switch_full(struct weft__context *from, struct target to)
+static ssize_t switch_full(struct weft__runtime *runtime, struct weft__context *from,
+                           struct target to)
 {
-    struct weft__full_state shared;
-    weft__full_state_read(&shared);
-    return weft__context_switch_full(from, to.ctx, &shared, to.value);
+    return weft__context_switch_full(from, to.ctx, &runtime->shared_state, to.value);
 }
 
 void weft__task_run(void *arg)
@@ -107,7 +106,7 @@ ssize_t weft__task_switch_away(struct weft_task *task)
     if (weft__unlikely(to.ctx == from))
         return to.value;
     if (weft__unlikely(full))
-        return switch_full(from, to);
+        return switch_full(task->runtime, from, to);
     return weft__context_switch_with(from, to.ctx, to.value);
 }
 
@@ -177,6 +176,17 @@ static struct weft_task *take_over(struct weft__runtime *runtime, struct weft__c
     weft__context_switch_final_with(&ended->ctx, to.ctx, to.value);
 }
 
+/** Runs the task's function; one that asked for it has floating-point control words of its own. */
+static int run_function(struct weft_task *task)
+{
+    if (weft__likely(!task->full_state))
+        return task->fn(task->args);
+    weft__full_state_read(&task->runtime->shared_state);
+    int result = task->fn(task->args);
+    weft__full_state_load(&task->runtime->shared_state);
+    return result;
+}
+
 /** The first frame of every task's stack: runs one task after the other until none can take over.
  */
 static void stack_entry(void *arg)
@@ -186,7 +196,7 @@ static void stack_entry(void *arg)
         struct weft__runtime *runtime = task->runtime;
         unsigned char stack_class = task->stack_class;
         struct weft__coro ended;
-        weft__task_finish(task, task->fn(task->args), &ended);
+        weft__task_finish(task, run_function(task), &ended);
         task = take_over(runtime, &ended, stack_class);
     }
 }

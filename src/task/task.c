@@ -64,6 +64,10 @@ struct weft__runtime *weft__runtime_get(struct weft_loop *loop)
 {
     if (loop->runtime)
         return loop->runtime;
+    if (weft__context_check() < 0) {
+        weft__report("shadow stacks are forced on: build weft with -DWEFT_UCONTEXT=1");
+        return NULL;
+    }
     struct weft__runtime *runtime = loop->sys->realloc(loop->sys, NULL, sizeof *runtime);
     if (!runtime)
         return NULL;

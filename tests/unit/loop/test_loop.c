@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_loop.c: the callback tier
+ *
+ * Each test states one sentence of weft/loop.h, with no task anywhere: the loop stands alone. Times
+ * are a few milliseconds on real engines and cost nothing under `sim`. Letters in `trail` say which
+ * callback ran when.
+ */
+#include "test.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weft/weft.h>
+
+static char trail[256];
+static struct weft_loop *loop;
+
+static void note(void *letter)
+{
+    size_t len = strlen(trail);
+    CHECK(len + 1 < sizeof trail);
+    trail[len] = *(char *)letter;
+}
+
+static char a[] = "a", b[] = "b", c[] = "c", d[] = "d";
+
+static void open_loop(void)
+{
+    struct weft_loop_options options = {.size = sizeof options, .backend = test_engine()};
+    CHECK_OK(weft_loop_create(&options, &loop));
+    CHECK_STR(weft_loop_backend(loop), test_engine());
+}
+
+static void close_loop(void)
+{
+    CHECK_OK(weft_loop_free(loop));
+}
+
+static void stop(void *arg)
+{
+    (void)arg;
+    weft_loop_stop(loop);
+}
+
+TEST_EACH_ENGINE(callbacks_run_in_the_order_they_were_scheduled)
+{
+    open_loop();
+    CHECK_OK(weft_loop_call_soon(loop, note, a, NULL));
+    CHECK_OK(weft_loop_call_soon(loop, note, b, NULL));
+    CHECK_OK(weft_loop_call_soon(loop, note, c, NULL));
+    CHECK_STR(trail, "");
+    CHECK_OK(weft_loop_run(loop));
+    CHECK_STR(trail, "abc");
+    close_loop();
+}
+
+TEST_EACH_ENGINE(timers_run_by_deadline_and_equal_ones_as_they_were_set)
+{
+    open_loop();
+    struct weft_time now = weft_loop_now_fresh(loop);
+    struct weft_time later = {now.ns + 2 * WEFT_MS}, soon = {now.ns + WEFT_MS};
+    CHECK_OK(weft_loop_call_at(loop, later, note, c, NULL));
+    CHECK_OK(weft_loop_call_at(loop, soon, note, a, NULL));
+    CHECK_OK(weft_loop_call_at(loop, soon, note, b, NULL));
+    CHECK_OK(weft_loop_call_later(loop, -5, note, d, NULL));
+    CHECK_OK(weft_loop_run(loop));
+    CHECK_STR(trail, "dabc");
+    CHECK(weft_loop_now_fresh(loop).ns >= later.ns);
+    close_loop();
+}
+
+TEST_EACH_ENGINE(a_cancelled_callback_does_not_run)
+{
+    struct weft_handle *soon, *later;
+    open_loop();
+    CHECK_OK(weft_loop_call_soon(loop, note, a, &soon));
+    CHECK_OK(weft_loop_call_later(loop, WEFT_HOUR, note, b, &later));
+    CHECK(weft_handle_when(soon).ns == 0);
+    CHECK(weft_handle_when(later).ns > WEFT_HOUR);
+    weft_handle_cancel(soon);
+    weft_handle_cancel(later);
+    weft_handle_cancel(NULL);
+    CHECK_OK(weft_loop_call_soon(loop, note, c, NULL));
+    CHECK_OK(weft_loop_run(loop));
+    CHECK_STR(trail, "c");
+    close_loop();
+}
+
+TEST_EACH_ENGINE(pending_callbacks_and_timers_are_dropped_with_the_loop)
+{
+    open_loop();
+    CHECK_OK(weft_loop_call_soon(loop, note, a, NULL));
+    CHECK_OK(weft_loop_call_later(loop, WEFT_HOUR, note, b, NULL));
+    close_loop();
+    CHECK_STR(trail, "");
+}
+
+static int rounds;
+
+static void again(void *arg)
+{
+    (void)arg;
+    if (++rounds < 5)
+        CHECK_OK(weft_loop_call_soon(loop, again, NULL, NULL));
+    else
+        weft_loop_stop(loop);
+}
+
+TEST_EACH_ENGINE(a_snapshot_batch_leaves_what_becomes_ready_to_the_next_turn)
+{
+    struct weft_loop_stats stats;
+    open_loop();
+    weft_loop_set_batch(loop, WEFT_BATCH_SNAPSHOT);
+    CHECK_OK(weft_loop_call_soon(loop, again, NULL, NULL));
+    CHECK_OK(weft_loop_run_forever(loop));
+    weft_loop_get_stats(loop, &stats);
+    CHECK_EQ(stats.turns, 5);
+    close_loop();
+}
+
+TEST_EACH_ENGINE(a_budget_batch_runs_what_becomes_ready_meanwhile)
+{
+    struct weft_loop_stats stats;
+    open_loop();
+    CHECK_OK(weft_loop_call_soon(loop, again, NULL, NULL));
+    CHECK_OK(weft_loop_run_forever(loop));
+    weft_loop_get_stats(loop, &stats);
+    CHECK_EQ(stats.turns, 1);
+    CHECK_EQ(stats.runs, 5);
+    close_loop();
+}
+
+TEST_EACH_ENGINE(stop_before_a_run_makes_exactly_one_turn)
+{
+    open_loop();
+    CHECK_OK(weft_loop_call_later(loop, WEFT_HOUR, note, b, NULL));
+    CHECK_OK(weft_loop_call_soon(loop, note, a, NULL));
+    weft_loop_stop(loop);
+    CHECK_OK(weft_loop_run_forever(loop));
+    CHECK_STR(trail, "a");
+    close_loop();
+}
+
+TEST_EACH_ENGINE(stop_from_a_callback_ends_the_run_after_its_batch)
+{
+    open_loop();
+    CHECK_OK(weft_loop_call_soon(loop, stop, NULL, NULL));
+    CHECK_OK(weft_loop_call_soon(loop, note, a, NULL));
+    CHECK_OK(weft_loop_call_later(loop, WEFT_HOUR, note, b, NULL));
+    CHECK_OK(weft_loop_run(loop));
+    CHECK_STR(trail, "a");
+    CHECK(!weft_loop_running(loop));
+    close_loop();
+}
+
+static int pipe_fds[2];
+
+static void read_byte(void *arg)
+{
+    char byte;
+    CHECK_EQ(read(pipe_fds[0], &byte, 1), 1);
+    note(&byte);
+    if (byte == *(char *)arg)
+        CHECK_EQ(weft_loop_remove_reader(loop, pipe_fds[0]), 1);
+}
+
+static void skip_without_real_descriptors(void)
+{
+    if (test_engine_is("sim"))
+        SKIP("uses real descriptors");
+}
+
+TEST_EACH_ENGINE(a_reader_is_called_as_long_as_there_is_something_to_read)
+{
+    skip_without_real_descriptors();
+    open_loop();
+    CHECK_EQ(pipe(pipe_fds), 0);
+    CHECK_EQ(write(pipe_fds[1], "abc", 3), 3);
+    CHECK_OK(weft_loop_add_reader(loop, pipe_fds[0], read_byte, c));
+    CHECK_OK(weft_loop_run(loop));
+    CHECK_STR(trail, "abc");
+    CHECK_EQ(weft_loop_remove_reader(loop, pipe_fds[0]), 0);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+    close_loop();
+}
+
+static void write_once(void *arg)
+{
+    CHECK_EQ(write(pipe_fds[1], arg, 1), 1);
+    CHECK_EQ(weft_loop_remove_writer(loop, pipe_fds[1]), 1);
+}
+
+TEST_EACH_ENGINE(a_writer_is_called_when_there_is_room)
+{
+    skip_without_real_descriptors();
+    open_loop();
+    CHECK_EQ(pipe(pipe_fds), 0);
+    CHECK_OK(weft_loop_add_reader(loop, pipe_fds[0], read_byte, d));
+    CHECK_OK(weft_loop_add_writer(loop, pipe_fds[1], write_once, d));
+    CHECK_OK(weft_loop_run(loop));
+    CHECK_STR(trail, "d");
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+    close_loop();
+}
+
+static void closed(void *arg)
+{
+    note(arg);
+    CHECK_EQ(write(pipe_fds[0], "x", 1), -1);
+}
+
+TEST_EACH_ENGINE(closing_a_watched_descriptor_removes_the_watch_and_tells)
+{
+    skip_without_real_descriptors();
+    open_loop();
+    CHECK_EQ(pipe(pipe_fds), 0);
+    CHECK_OK(weft_loop_add_reader(loop, pipe_fds[0], read_byte, d));
+    CHECK_OK(weft_loop_close_fd(loop, pipe_fds[0], closed, a));
+    CHECK_OK(weft_loop_run(loop));
+    CHECK_STR(trail, "a");
+    CHECK_ERR(weft_loop_close_fd(loop, pipe_fds[0], closed, a), -EBADF);
+    close(pipe_fds[1]);
+    close_loop();
+}
+
+static void *call_from_a_thread(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 1000; i++)
+        CHECK_OK(weft_loop_call_soon_threadsafe(loop, again, NULL));
+    CHECK_OK(weft_loop_call_soon_threadsafe(loop, note, a));
+    return NULL;
+}
+
+static void count_to_many(void *arg)
+{
+    (void)arg;
+}
+
+TEST_EACH_ENGINE(another_thread_can_schedule_and_wake)
+{
+    pthread_t thread;
+    if (test_engine_is("sim"))
+        SKIP("a simulated world has one thread");
+    open_loop();
+    rounds = 1000000;
+    CHECK_EQ(pthread_create(&thread, NULL, call_from_a_thread, NULL), 0);
+    while (!trail[0])
+        CHECK(weft_loop_step(loop, WEFT_FOREVER) >= 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(rounds, 1001000);
+    close_loop();
+}
+
+static void raise_then_note(void *arg)
+{
+    note(arg);
+    weft_loop_stop(loop);
+}
+
+TEST_EACH_ENGINE(a_signal_becomes_a_callback_and_the_disposition_is_put_back)
+{
+    struct sigaction before, after;
+    open_loop();
+    CHECK_EQ(sigaction(SIGUSR1, NULL, &before), 0);
+    CHECK_OK(weft_loop_add_signal(loop, SIGUSR1, raise_then_note, a));
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_STR(trail, "");
+    CHECK_OK(weft_loop_run_forever(loop));
+    CHECK_STR(trail, "a");
+    CHECK_EQ(weft_loop_remove_signal(loop, SIGUSR1), 1);
+    CHECK_EQ(weft_loop_remove_signal(loop, SIGUSR1), 0);
+    CHECK_EQ(sigaction(SIGUSR1, NULL, &after), 0);
+    CHECK(before.sa_handler == after.sa_handler);
+    CHECK_ERR(weft_loop_add_signal(loop, SIGKILL, note, a), -EINVAL);
+    CHECK_ERR(weft_loop_add_signal(loop, 0, note, a), -EINVAL);
+    CHECK_ERR(weft_loop_add_signal(loop, 1000, note, a), -EINVAL);
+    close_loop();
+}
+
+TEST_EACH_ENGINE(a_signal_belongs_to_one_loop)
+{
+    struct weft_loop *other;
+    struct weft_loop_options options = {.size = sizeof options, .backend = test_engine()};
+    open_loop();
+    CHECK_OK(weft_loop_create(&options, &other));
+    CHECK_OK(weft_loop_add_signal(loop, SIGUSR1, note, a));
+    CHECK_ERR(weft_loop_add_signal(other, SIGUSR1, note, a), -EBUSY);
+    CHECK_OK(weft_loop_free(other));
+    close_loop();
+}
+
+TEST_EACH_ENGINE(hooks_run_around_polling)
+{
+    open_loop();
+    weft_loop_set_poll_hooks(loop, note, note, a);
+    CHECK_OK(weft_loop_call_later(loop, WEFT_MS, note, b, NULL));
+    CHECK_OK(weft_loop_run(loop));
+    CHECK_CONTAINS(trail, "aa");
+    CHECK_CONTAINS(trail, "b");
+    close_loop();
+}
+
+TEST_EACH_ENGINE(a_foreign_loop_can_drive_ours)
+{
+    open_loop();
+    CHECK_EQ(weft_loop_timeout(loop), WEFT_FOREVER);
+    CHECK_EQ(weft_loop_step(loop, 0), 0);
+    CHECK_OK(weft_loop_call_later(loop, 5 * WEFT_MS, note, b, NULL));
+    CHECK(weft_loop_timeout(loop) <= 5 * WEFT_MS);
+    CHECK_OK(weft_loop_call_soon(loop, note, a, NULL));
+    CHECK_EQ(weft_loop_timeout(loop), 0);
+    CHECK_EQ(weft_loop_step(loop, WEFT_FOREVER), 1);
+    CHECK_STR(trail, "a");
+    while (weft_loop_step(loop, WEFT_FOREVER) > 0) {
+    }
+    CHECK_STR(trail, "ab");
+    CHECK(weft_loop_fd(loop) >= 0 || weft_loop_fd(loop) == -ENOTSUP);
+    close_loop();
+}
+
+static void free_inside(void *arg)
+{
+    (void)arg;
+#ifdef NDEBUG
+    CHECK_ERR(weft_loop_free(loop), -EBUSY);
+#endif
+    CHECK_ERR(weft_loop_run(loop), -EBUSY);
+    note(a);
+}
+
+TEST_EACH_ENGINE(a_loop_does_not_run_inside_itself)
+{
+    open_loop();
+    CHECK_OK(weft_loop_call_soon(loop, free_inside, NULL, NULL));
+    CHECK_OK(weft_loop_run(loop));
+    CHECK_STR(trail, "a");
+    close_loop();
+}
+
+TEST(an_unknown_engine_is_an_error)
+{
+    struct weft_loop_options options = {.size = sizeof options, .backend = "kqueue"};
+    struct weft_loop *none = NULL;
+    CHECK_ERR(weft_loop_create(&options, &none), -EINVAL);
+    CHECK(none == NULL);
+}
+
+TEST(the_environment_chooses_the_engine)
+{
+    CHECK_EQ(setenv("WEFT_BACKEND", "poll", 1), 0);
+    CHECK_OK(weft_loop_create(NULL, &loop));
+    CHECK_STR(weft_loop_backend(loop), "poll");
+    CHECK_CONTAINS(weft_loop_backend_reason(loop), "WEFT_BACKEND");
+    close_loop();
+    CHECK_EQ(setenv("WEFT_BACKEND", "nonsense", 1), 0);
+    CHECK_ERR(weft_loop_create(NULL, &loop), -EINVAL);
+    CHECK_EQ(unsetenv("WEFT_BACKEND"), 0);
+    CHECK_OK(weft_loop_create(NULL, &loop));
+    CHECK_STR(weft_loop_backend(loop), "epoll");
+    CHECK_STR(weft_loop_backend_reason(loop), "default");
+    close_loop();
+}
+
+static struct weft_loop *loops[2];
+
+static void *run_a_loop(void *arg)
+{
+    struct weft_loop **mine = arg;
+    CHECK_OK(weft_loop_create(NULL, mine));
+    CHECK_OK(weft_loop_call_later(*mine, WEFT_MS, count_to_many, NULL, NULL));
+    CHECK_OK(weft_loop_run(*mine));
+    CHECK(weft_loop_current() == NULL);
+    CHECK_OK(weft_loop_free(*mine));
+    return NULL;
+}
+
+TEST_EACH_ENGINE(each_thread_can_have_a_loop)
+{
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, run_a_loop, &loops[i]), 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+}
