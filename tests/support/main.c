@@ -71,12 +71,25 @@ static void print_kept_output(int fd)
         printf("# %s\n", line);
 }
 
+/* Of a test that passed, the lines that begin with "# =": figures that it wants shown. */
+static void print_figures(int fd)
+{
+    char buf[65536];
+    char *line, *rest = buf;
+
+    test_read_output(fd, buf, sizeof buf);
+    while ((line = strsep(&rest, "\n")))
+        if (strncmp(line, "# =", 3) == 0)
+            puts(line);
+}
+
 static void report(const char *name, const struct test_verdict *verdict, struct counts *counts)
 {
     int number = ++counts->done;
 
     if (verdict->result == TEST_PASSED) {
         printf("ok %d - %s\n", number, name);
+        print_figures(verdict->output_fd);
     } else if (verdict->result == TEST_SKIPPED) {
         counts->skipped++;
         printf("ok %d - %s # SKIP %s\n", number, name, verdict->reason);

@@ -4,7 +4,8 @@
  *
  * The engine is driven through its table of operations, without a loop: what it serves, in which
  * order, and above all when it moves the clock. What all engines have in common is tested by the
- * contract suite; what the world's calls answer, in test_sim_world.c and test_sim_kernel.c.
+ * contract suite; what the world's calls answer, in test_sim_world.c and test_sim_kernel.c. Time is
+ * compared exactly everywhere: no real time passes here.
  */
 #define _GNU_SOURCE
 #include "loop/poller/sim.h"
@@ -101,8 +102,7 @@ static void close_pairs(void)
         close_pair(pairs[i]);
 }
 
-/* --- The clock
- * --------------------------------------------------------------------------------------- */
+/* --- The clock ------------------------------------------------------------------------------- */
 
 TEST(the_clock_jumps_by_exactly_the_timeout_when_nothing_is_ready)
 {
@@ -234,8 +234,7 @@ TEST(a_watch_that_takes_its_bytes_one_by_one_holds_time_until_the_last)
     end();
 }
 
-/* --- Order
- * ------------------------------------------------------------------------------------------- */
+/* --- Order ----------------------------------------------------------------------------------- */
 
 TEST(without_a_seed_what_is_ready_together_is_served_by_number)
 {
@@ -289,8 +288,7 @@ TEST(a_seed_chooses_the_order_and_chooses_it_again)
     CHECK(in_parts > 20 && in_parts < 100);
 }
 
-/* --- What is served and what is not --------------------------------------------------------------
- */
+/* --- What is served and what is not ---------------------------------------------------------- */
 
 TEST(an_operation_that_can_go_on_at_once_never_waits)
 {
@@ -409,8 +407,7 @@ TEST(a_connection_in_progress_is_made_by_the_wait)
     end();
 }
 
-/* --- The real world
- * ---------------------------------------------------------------------------------- */
+/* --- The real world -------------------------------------------------------------------------- */
 
 TEST(a_real_descriptor_cannot_be_waited_for)
 {
@@ -449,8 +446,7 @@ TEST(a_watch_on_a_real_descriptor_is_called_in_each_wait)
     end();
 }
 
-/* --- Worlds and tables
- * ------------------------------------------------------------------------------- */
+/* --- Worlds and tables ----------------------------------------------------------------------- */
 
 static ssize_t wrapped_recvfrom(const struct weft_sys *table, int fd, void *buf, size_t len,
                                 int flags, struct sockaddr *address, socklen_t *address_len)
