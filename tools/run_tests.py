@@ -36,7 +36,7 @@ class Result:
         self.failed = []  # (test, reason, lines of detail)
         self.skipped = []  # (test, reason)
         self.seconds = 0.0
-        self.notes = []  # lines that begin with "# =": figures the program wants shown
+        self.notes = []  # lines that begin with "# = ": figures the program wants shown
 
     def read_tap(self, text):
         """Counts the lines of TAP; returns how many the plan announced, or None without a plan."""
@@ -49,8 +49,8 @@ class Result:
             match = TAP_LINE.match(line)
             if match:
                 self.take(*match.groups())
-            elif line.startswith("# ="):
-                self.notes.append(line[3:].strip())
+            elif line.startswith("# = "):
+                self.notes.append(line[4:].strip())
             elif line.startswith("# ") and self.failed and self.last_failed:
                 self.failed[-1][2].append(line[2:])
         return plan

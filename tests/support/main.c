@@ -61,26 +61,19 @@ static bool name_matches(const char *name, const char *pattern)
     return !pattern || !*pattern || strstr(name, pattern) || fnmatch(pattern, name, 0) == 0;
 }
 
-static void print_kept_output(int fd)
+/* Figures ("# = ...") are shown always, what else a test wrote only when it failed. */
+static void print_kept_output(int fd, bool failed)
 {
     char buf[65536];
     char *line, *rest = buf;
 
     test_read_output(fd, buf, sizeof buf);
-    while ((line = strsep(&rest, "\n")) && (rest || *line))
-        printf("# %s\n", line);
-}
-
-/* Of a test that passed, the lines that begin with "# =": figures that it wants shown. */
-static void print_figures(int fd)
-{
-    char buf[65536];
-    char *line, *rest = buf;
-
-    test_read_output(fd, buf, sizeof buf);
-    while ((line = strsep(&rest, "\n")))
-        if (strncmp(line, "# =", 3) == 0)
+    while ((line = strsep(&rest, "\n")) && (rest || *line)) {
+        if (strncmp(line, "# = ", 4) == 0)
             puts(line);
+        else if (failed)
+            printf("# %s\n", line);
+    }
 }
 
 static void report(const char *name, const struct test_verdict *verdict, struct counts *counts)
@@ -89,14 +82,14 @@ static void report(const char *name, const struct test_verdict *verdict, struct 
 
     if (verdict->result == TEST_PASSED) {
         printf("ok %d - %s\n", number, name);
-        print_figures(verdict->output_fd);
+        print_kept_output(verdict->output_fd, false);
     } else if (verdict->result == TEST_SKIPPED) {
         counts->skipped++;
         printf("ok %d - %s # SKIP %s\n", number, name, verdict->reason);
     } else {
         counts->failed++;
         printf("not ok %d - %s # %s\n", number, name, verdict->reason);
-        print_kept_output(verdict->output_fd);
+        print_kept_output(verdict->output_fd, true);
     }
     fflush(stdout);
 }
