@@ -23,10 +23,14 @@
  *
  * Rules
  *   - Nothing runs before the first next.
- *   - A scope that the body enters must be left before it yields (checked: the yield is misuse).
+ *   - A scope that the body enters must be left before it yields or delegates: otherwise that is
+ *     misuse (abort in debug builds; else the call gives -EPROTO and the body goes on).
  *   - A generator belongs to the task that made it and is closed, with a report, when that ends;
  *     weft_gen_detach hands it on.
- *   - Driving or closing it from inside itself, or while another task is parked inside it: -EBUSY.
+ *   - Driving or closing it from inside itself, while another task is parked inside it, or while
+ *     another generator delegates to it: -EBUSY, and nothing has happened.
+ *   - It stays on the thread that made it: driving or closing it elsewhere is misuse (-EPERM).
+ *   - Outside tasks it belongs to the thread, which must close it before it ends.
  */
 #ifndef WEFT_GENERATOR_H
 #define WEFT_GENERATOR_H
@@ -38,82 +42,100 @@ WEFT_BEGIN
 
 struct weft_gen;
 
-/** A generator's body. Its return is the generator's return value: 0 or more, or a failure. */
+/** A generator's body. What it returns is the generator's result: 0 or more, or a failure. */
 typedef int weft_gen_fn(struct weft_gen *gen, void *arg);
 
 /**
- * Makes a generator; nothing runs yet. Plain. It goes to *ret and is ended by weft_gen_close.
- * -ENOMEM. The body's arg is not copied.
+ * Makes a generator; nothing runs yet. Plain. It goes to *ret and is ended by weft_gen_close. What
+ * `arg` points to is not copied. -ENOMEM, of memory or of stacks; *ret is untouched.
  */
 #define weft_gen_new(fn, arg, ret) weft_gen_new_at((fn), (arg), #fn, WEFT_SITE, (ret))
 WEFT_API int weft_gen_new_at(weft_gen_fn *fn, void *arg, const char *name, const char *site,
                              struct weft_gen **ret);
 
 /**
- * Runs to the next yield. 1: *value (may be NULL) has what was yielded. 0: the body returned 0 or
- * more, see weft_gen_result, and every later call gives 0 again. Negative: the body's failure,
- * given once; -EBUSY it is running. Waits if the body does.
+ * Runs to the next yield. 1: *value has what was yielded (which may be NULL). 0: the body returned
+ * 0 or more, see weft_gen_result. Negative: the body failed, or -EBUSY, see above. The failure is
+ * given once: every call after the end gives 0. *value is touched only with 1; `value` may be NULL
+ * to drop it. Waits if the body does.
  */
 WEFT_API WEFT_MUST_CHECK int weft_gen_next(struct weft_gen *gen, void **value);
 
-/** As next; `sent` is what the pending yield gives to the body. The first one of a generator just
- * made must be NULL (-EINVAL), unless it was primed. */
+/**
+ * As next, and the pending yield gives `sent` to the body. A generator that was not started has no
+ * pending yield: then `sent` must be NULL (-EINVAL, nothing runs); see weft_gen_prime.
+ */
 WEFT_API WEFT_MUST_CHECK int weft_gen_send(struct weft_gen *gen, void *sent, void **value);
 
-/** As next; the pending yield returns `error` (negative) to the body. Not started: the body does
- * not run, the generator is finished and `error` comes back. */
+/**
+ * As next, and the pending yield returns `error` to the body. Not started: the body never runs, the
+ * generator is finished with `error` as its result, and `error` comes back. `error` must be
+ * negative (else misuse, -EINVAL).
+ */
 WEFT_API WEFT_MUST_CHECK int weft_gen_throw(struct weft_gen *gen, int error, void **value);
 
-/** Runs a generator just made to its first yield and drops the value, so that send works: 0,
- * -EBUSY, or the body's failure. */
+/**
+ * Runs a generator just made to its first yield and drops the value, so that send works. 0: it is
+ * at a yield, or its end. Negative: the body's failure; -EINVAL it was started before; -EBUSY.
+ * Waits if the body does.
+ */
 WEFT_API WEFT_MUST_CHECK int weft_gen_prime(struct weft_gen *gen);
 
 /**
  * Ends and frees it; NULL is fine. The pending yield returns -WEFT_ECLOSED, the body cleans up and
- * returns. Releasing. 0 or what the body returned if that is a failure other than -WEFT_ECLOSED;
- * -EPROTO the body yielded again (that yield does not return, its stack is abandoned as it is;
- * abort in debug builds); -EBUSY it is running or a task is parked inside it (it stays).
+ * returns; a body that was not started never runs. Releasing; waits if the body does. Returns 0, or
+ * what the body returned if that is a failure other than -WEFT_ECLOSED, also when it was given
+ * before. -EPROTO: the body yielded or delegated again; that call does not return, and the body's
+ * stack is given up as it stands (abort in debug builds). -EBUSY, see above: it stays.
  */
 WEFT_API int weft_gen_close(struct weft_gen *gen);
 
 /**
- * Inside a body: gives `value` to the driver and rests until driven again. 0: *sent (may be NULL)
- * has the value of send, NULL for next. Negative: an error thrown in, or -WEFT_ECLOSED: clean up
- * and return. -EPERM outside the body's own stack.
+ * Inside a body: gives `value` to the driver and rests until driven again. 0: *sent has the value
+ * of send, NULL for next; `sent` may be NULL to drop it. Negative, *sent untouched: an error thrown
+ * in, or -WEFT_ECLOSED: clean up and return. Plain: only the driver goes on meanwhile, and
+ * cancellation is not looked at. -EPERM anywhere but in the body of `gen` itself (misuse).
  */
 WEFT_API WEFT_MUST_CHECK int weft_gen_yield(struct weft_gen *gen, void *value, void **sent);
 
 /**
  * Inside a body: hands the driver over to `inner` until that is at its end ("yield from"): values,
- * sends, throws and close pass through. Returns the inner body's return value, or its failure;
- * after a close -WEFT_ECLOSED. `inner` stays the caller's and is closed by it.
+ * sends, throws and close pass through, at the same cost however deep the chain. Returns what the
+ * body of `inner` returned. After a close it returns -WEFT_ECLOSED, or the failure of cleaning up
+ * inside; -EPROTO if `inner` yielded again. `inner` may have been started, or be at its end
+ * already; it stays the caller's and is closed by it. -EBUSY `inner` is running; -EPERM as for
+ * yield. Waits if the body of `inner` does.
  */
 WEFT_API WEFT_MUST_CHECK int weft_gen_delegate(struct weft_gen *gen, struct weft_gen *inner);
 
-/** What the body returned; -EAGAIN before it has. Plain. */
+/** What the body returned, or the error thrown before it ran; -EAGAIN before the end. Plain. */
 WEFT_API int weft_gen_result(const struct weft_gen *gen);
 
 /** Where a generator stands. */
 enum weft_gen_state {
-    /** Nothing ran. Next: RUNNING, FINISHED. */
+    /** Not started. Next: RUNNING, FINISHED. */
     WEFT_GEN_CREATED,
-    /** Being driven. Next: SUSPENDED, FINISHED. */
+    /** Being driven, parked inside included, or delegated to. Next: SUSPENDED, FINISHED. */
     WEFT_GEN_RUNNING,
     /** Rests at a yield. Next: RUNNING. */
     WEFT_GEN_SUSPENDED,
-    /** The body has returned, or never will run. The end. */
+    /** The body has returned, or will never run. The end. */
     WEFT_GEN_FINISHED
 };
 
 /** Its state. Plain. */
 WEFT_API enum weft_gen_state weft_gen_state(const struct weft_gen *gen);
 
-/** Makes it nobody's, so that it outlives its task; whoever has it closes it. Plain. */
+/**
+ * Makes it nobody's, so that it outlives its task; whoever has it closes it. Plain. What is left
+ * when its loop is freed is closed then, with a report.
+ */
 WEFT_API void weft_gen_detach(struct weft_gen *gen);
 
 /**
  * Runs the statement once for each value; `value` is a void * that the macro declares. `break`
- * leaves the generator suspended. A failure of the body ends the loop: ask weft_gen_result.
+ * leaves the generator suspended. A failure of the body ends the loop: ask weft_gen_result, or look
+ * at what weft_gen_close returns. Waits if the body does.
  */
 #define weft_gen_each(gen, value) for (void *value = NULL; weft_gen_next((gen), &value) > 0;)
 
