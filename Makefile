@@ -70,7 +70,7 @@ tests: library $(test_programs)
 examples: library $(example_programs)
 benches: library $(bench_programs)
 
-# --- Compiling. Every object depends on the build files, so that changed flags rebuild it. ----------
+# --- Compiling. Every object depends on the build files, so that changed flags rebuild it. --------
 
 build_files := Makefile $(wildcard mk/*.mk)
 
