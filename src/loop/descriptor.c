@@ -109,6 +109,15 @@ struct weft__descriptor *weft__descriptor_get(struct weft__poller *poller, int f
     return weft__descriptor_find(poller, fd);
 }
 
+void weft__poller_mute(struct weft__poller *poller)
+{
+    for (int table = 0; table < 2; table++)
+        for (size_t i = 0; i < poller->chunk_count[table] * CHUNK; i++)
+            if (poller->chunks[table][i / CHUNK])
+                memset(poller->chunks[table][i / CHUNK][i % CHUNK].watch, 0,
+                       sizeof poller->chunks[table][0]->watch);
+}
+
 /* --- What a descriptor wants --------------------------------------------------------------- */
 
 static struct weft__op *op_of(struct weft_link *link)
@@ -202,6 +211,9 @@ int weft__descriptor_enqueue(struct weft__poller *poller, struct weft__op *op)
     if (rc < 0)
         return rc;
     struct weft_link *queue = &descriptor->queue[op->direction];
+#ifdef WEFT_MUTANT_last_come_first_served
+    queue = queue->next;
+#endif
     weft__list_insert(place_in_queue(queue, op), &op->link);
     weft__op_set_state(op, WEFT__OP_QUEUED);
     op->descriptor = descriptor;

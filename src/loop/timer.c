@@ -42,6 +42,9 @@ int weft__timer_set(struct weft_loop *loop, struct weft__timer *timer, weft_ns d
     weft__timer_clear(loop, timer);
     if (deadline == WEFT_FOREVER)
         return 0;
+#ifdef WEFT_MUTANT_timer_tie_swapped
+    return weft__heap_push(&loop->timers, &timer->node, deadline, ~loop->timer_sequence++);
+#endif
     return weft__heap_push(&loop->timers, &timer->node, deadline, loop->timer_sequence++);
 }
 

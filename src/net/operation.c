@@ -33,6 +33,9 @@ static enum weft_abort operation_abort(struct weft_wait *wait)
 {
     struct pending *pending = weft__container(wait, struct pending, wait);
     int withdrawn = weft__loop_withdraw(weft_loop_current(), pending->op);
+#ifdef WEFT_MUTANT_freed_early
+    return WEFT_ABORT_DONE;
+#endif
     return withdrawn ? WEFT_ABORT_DONE : WEFT_ABORT_LATER;
 }
 

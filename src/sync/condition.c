@@ -49,6 +49,9 @@ static int notify_first(struct weft_condition *condition, int passes_on)
 static enum weft_abort abort_notified(struct weft__locker *locker)
 {
     struct weft_condition *condition = locker->condition;
+#ifdef WEFT_MUTANT_wake_not_passed_on
+    return WEFT_ABORT_LATER;
+#endif
     /* With another mutex by now, nobody who waits there waited when the notification was made. */
     if (locker->passes_on && condition->mutex == locker->wait.object)
         (void)notify_first(condition, 1);

@@ -127,6 +127,9 @@ static void report_refusals(const struct weft_task *task)
 
 int weft__refuse(struct weft_task *task)
 {
+#ifdef WEFT_MUTANT_cancellation_is_an_event
+    task->refuse = false;
+#endif
     task->was_refused = true;
     if (++task->scope->refusals == REFUSALS_REPORTED)
         report_refusals(task);

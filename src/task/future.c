@@ -43,6 +43,8 @@ struct weft_future {
 struct callback {
     /** Membership in its future. */
     struct weft_link link;
+    /** What frees it with the loop. */
+    struct weft__errand errand;
     /** The future, which it references. */
     struct weft_future *future;
     /** What to call; NULL: removed while it was scheduled. */
@@ -91,9 +93,15 @@ static void callback_free(struct callback *callback)
 {
     struct weft_loop *loop = callback->future->loop;
     weft__list_remove(&callback->link);
+    weft__list_remove(&callback->errand.link);
     weft__ready_unreserve(loop);
     weft_future_unref(callback->future);
     loop->sys->realloc(loop->sys, callback, 0);
+}
+
+static void callback_drop(struct weft__errand *errand)
+{
+    callback_free(weft__container(errand, struct callback, errand));
 }
 
 static void callback_run(void *arg)
@@ -201,6 +209,7 @@ int weft_future_add_callback(struct weft_future *future, weft_future_fn *fn, voi
     }
     *callback = (struct callback){.future = weft_future_ref(future), .fn = fn, .arg = arg};
     weft__list_append(&future->callbacks, &callback->link);
+    weft__errand_add(loop, &callback->errand, callback_drop);
     if (future->state != FUTURE_PENDING)
         schedule(callback);
     return 0;

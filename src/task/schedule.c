@@ -56,6 +56,10 @@ static inline struct target become(struct weft_task *task)
     if (weft__unlikely(runtime->loop->seed != 0))
         trace(task);
     runtime->share = WEFT__SHARE;
+#ifdef WEFT_MUTANT_cancellation_beats_completion
+    if (task->refuse && task->wake_value >= 0)
+        task->wake_value = -ECANCELED;
+#endif
     weft__task_current = task;
     weft__driver_current = &task->driver;
     return (struct target){&task->driver.leaf->ctx, task->wake_value};

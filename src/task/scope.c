@@ -68,6 +68,9 @@ struct weft__scope *weft__scope_new(struct weft__runtime *runtime, struct weft_t
 struct weft__scope *weft__scope_of(const struct weft_scope *token)
 {
     struct weft__scope *scope = token->record;
+#ifdef WEFT_MUTANT_stale_token
+    return scope;
+#endif
     return scope && scope->generation == token->generation ? scope : NULL;
 }
 
@@ -193,6 +196,9 @@ static void describe_exit(const struct weft_wait *wait, char *buf, size_t size)
 
 void weft__scope_drain(struct weft__scope *scope)
 {
+#ifdef WEFT_MUTANT_orphan
+    return;
+#endif
     while (scope->alive > 0) {
         struct weft_wait wait;
         weft_wait_init(&wait, describe_exit, scope);

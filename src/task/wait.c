@@ -21,6 +21,9 @@ static void wait_set_state(struct weft_wait *wait, enum weft_wait_state state)
 /** The task has used up its share of this go. */
 static void share_used_up(struct weft_task *task)
 {
+#ifdef WEFT_MUTANT_greedy_task
+    return;
+#endif
     (void)weft__task_yield(task, true);
 }
 
@@ -154,6 +157,9 @@ struct weft_wait *weft_waitq_wake(struct weft_waitq *queue, ssize_t result)
 size_t weft_waitq_wake_all(struct weft_waitq *queue, ssize_t result)
 {
     size_t count = 0;
+#ifdef WEFT_MUTANT_lost_wake
+    return weft_waitq_wake(queue, result) != NULL;
+#endif
     while (weft_waitq_wake(queue, result))
         count++;
     return count;

@@ -61,6 +61,9 @@ static void evict(struct weft__poller *poller, struct weft__descriptor *descript
 /** Whether the waiters of a descriptor must not be served with what its number stands for now. */
 static int changed(struct weft__poller *poller, struct weft__descriptor *descriptor)
 {
+#ifdef WEFT_MUTANT_number_reused
+    return 0;
+#endif
     return !owned(descriptor) && weft__descriptor_busy(descriptor) &&
            !weft__descriptor_same(poller, descriptor);
 }
