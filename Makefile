@@ -58,7 +58,13 @@ library_sources := $(call find_files,src,*.c) $(call find_files,src,*.S)
 library_objects := $(patsubst %,$(B)/obj/%.o,$(library_sources))
 support_objects := $(patsubst %,$(B)/obj/%.o,$(wildcard tests/support/*.c))
 test_programs := $(patsubst %.c,$(B)/%,$(call find_files,tests,test_*.c))
-example_programs := $(patsubst %.c,$(B)/%,$(call find_files,examples,*.c))
+# An example is one file; where a folder has its name (examples/demo.c, examples/demo/), the .c files
+# in it are parts of that program.
+example_sources := $(call find_files,examples,*.c)
+is_part = $(wildcard $(patsubst %/,%,$(dir $(1))).c)
+example_parts := $(foreach source,$(example_sources),$(if $(call is_part,$(source)),$(source)))
+example_programs := $(patsubst %.c,$(B)/%,$(filter-out $(example_parts),$(example_sources)))
+parts_of = $(patsubst %,$(B)/obj/%.o,$(filter examples/$(1)/%,$(example_parts)))
 bench_programs := $(patsubst bench/weft/%.c,$(B)/bench/%,$(wildcard bench/weft/*.c))
 static_library := $(B)/libweft.a
 shared_library := $(B)/libweft.so.0
@@ -123,10 +129,12 @@ $(test_programs): $(B)/tests/%: $(B)/obj/tests/%.c.o $(support_objects) $(static
 	$(call say,LD,$@)
 	$(Q)$(CC) -o $@ $< $(support_objects) $(static_library) $(test_link_flags)
 
-$(example_programs): $(B)/examples/%: $(B)/obj/examples/%.c.o $(static_library)
+.SECONDEXPANSION:
+$(example_programs): $(B)/examples/%: $(B)/obj/examples/%.c.o $$(call parts_of,$$*) \
+    $(static_library)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) -o $@ $< $(static_library) $(link_flags)
+	$(Q)$(CC) -o $@ $^ $(link_flags)
 
 $(bench_programs): $(B)/bench/%: $(B)/obj/bench/weft/%.c.o $(static_library)
 	@mkdir -p $(@D)
@@ -205,7 +213,7 @@ help:
 ifeq ($(V),1)
 Q :=
 say =
-else ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
+else ifneq ($(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS)))),)
 Q := @
 say =
 else
