@@ -48,9 +48,9 @@ def build(folder, program, options, *flags):
     return None if made.returncode == 0 else made.stderr[-2000:]
 
 
-def run(folder, program, pattern):
-    """(tests that passed, tests that did not)"""
-    environment = dict(os.environ, TEST=pattern)
+def run(folder, program, pattern, limit):
+    """(tests that passed, tests that did not); `limit` is how many seconds make a hang"""
+    environment = dict(os.environ, TEST=pattern, WEFT_TEST_LIMIT=str(limit))
     text = subprocess.run([f"{folder}/tests/{program}"], capture_output=True, text=True,
                           errors="replace", check=False, env=environment).stdout
     return (re.findall(r"^ok \d+ - (?!.*# SKIP)(.*)$", text, re.M),
@@ -63,10 +63,10 @@ def try_mutant(name, program, pattern, options, suffix):
     problem = build(clean, program, options) or build(mutant, program, options, f"MUTANT={name}")
     if problem:
         return f"does not build: {problem}"
-    passed, failed = run(clean, program, pattern)
+    passed, failed = run(clean, program, pattern, 60)
     if failed or not passed:
         return f"without the bug, {len(passed)} tests pass and {len(failed)} fail"
-    _, failed = run(mutant, program, pattern)
+    _, failed = run(mutant, program, pattern, 5)
     if not failed:
         return f"not caught by {program}, tests with {pattern!r}"
     print(f"# {name}: caught by {failed[0]}")

@@ -202,9 +202,11 @@ static void must(bool true_thing, const char *what)
 /* Shared with every child to come; a test that runs children of its own gets a fresh one. */
 static void make_shared(void)
 {
+    const char *limit = getenv("WEFT_TEST_LIMIT");
+
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     must(shared != MAP_FAILED, "mmap");
-    atomic_store(&shared->limit_s, DEFAULT_LIMIT_S);
+    atomic_store(&shared->limit_s, limit ? (unsigned)atoi(limit) : DEFAULT_LIMIT_S);
 }
 
 void test_run_forked(const struct test_run *run, struct test_verdict *ret)

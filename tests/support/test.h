@@ -25,7 +25,8 @@
  *     build/dev/tests/unit/loop/test_timer --only deadline        names that contain the text
  *     gdb --args build/dev/tests/unit/loop/test_timer --no-fork --only deadline
  *
- * ENGINE=epoll,sim restricts the engines, TEST=text (or a pattern with * and ?) the names.
+ * ENGINE=epoll,sim restricts the engines, TEST=text (or a pattern with * and ?) the names;
+ * WEFT_TEST_LIMIT=5 is another limit than 30 seconds for tests that set none.
  */
 #ifndef TEST_SUPPORT_TEST_H
 #define TEST_SUPPORT_TEST_H
