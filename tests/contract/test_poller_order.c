@@ -5,6 +5,9 @@
  * Operations on one descriptor and direction are served first-in first-out; readiness takes nothing
  * away and is served to all; directions and descriptors do not hinder each other, however many
  * there are.
+ *
+ * Order is looked at through done(), which numbers the ends of operations, and through the bytes
+ * that each got. Among kinds (readiness and transfers) no order is promised, and none is tested.
  */
 #define _GNU_SOURCE
 #include "poller_world.h"

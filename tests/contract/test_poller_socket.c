@@ -4,6 +4,9 @@
  *
  * Over real loopback sockets on the real engines, in blocking and non-blocking mode; the same in
  * the simulated world.
+ *
+ * What is Linux's own, such as the length of a listener's queue, is left to the real engines; there
+ * a test says why it skips the simulated one.
  */
 #define _GNU_SOURCE
 #include "poller_world.h"

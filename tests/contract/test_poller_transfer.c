@@ -5,6 +5,9 @@
  * The part of the engines' contract that says what an operation means, whatever the flags of the
  * file are and whoever owns the descriptor. Most tests here run in four modes: blocking and
  * non-blocking, foreign and owned.
+ *
+ * Files, devices and terminals are real ones; the simulated world lets numbers of the real one
+ * pass.
  */
 #define _GNU_SOURCE
 #include "poller_world.h"

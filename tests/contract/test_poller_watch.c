@@ -4,6 +4,9 @@
  *
  * A watch is called in each wait that finds its direction ready, until it is removed; it excludes
  * operations on its direction and nothing else. Callbacks may do to watches whatever they like.
+ *
+ * A watch counts its calls. Engines may find a direction ready once more after it was drained in
+ * the same turn, as a loop's reader may; the tests allow for that and for nothing else.
  */
 #define _GNU_SOURCE
 #include "poller_world.h"

@@ -5,6 +5,8 @@
  * A table over weft_sys_default counts, and fails the n-th call of the opening. What an engine may
  * cost is part of its design: epoll makes no call of its own for an owned descriptor once it is
  * registered, io_uring one for all that a turn submits.
+ *
+ * Costs are counted on this kernel, not timed, so that a busy machine changes nothing.
  */
 #define _GNU_SOURCE
 #include "loop/poller_backend.h"
