@@ -210,7 +210,9 @@ WEFT_API int weft_loop_close_fd(struct weft_loop *loop, int fd, weft_callback_fn
 WEFT_API int weft_loop_add_signal(struct weft_loop *loop, int signal, weft_callback_fn *fn,
                                   void *arg);
 
-/** Removes a signal's callback and puts the former disposition back. 1, or 0 when there was none.
+/**
+ * Removes a signal's callback and puts the former disposition back. Plain. 1, or 0 when there was
+ * none.
  */
 WEFT_API int weft_loop_remove_signal(struct weft_loop *loop, int signal);
 

@@ -136,7 +136,8 @@ WEFT_API char *weft_scope_strdup(struct weft_scope *scope, const char *text);
 /**
  * The one-line timeout: evaluates `expression`, a call that returns an int or ssize_t result, with
  * a deadline `timeout` from now, and gives its value; -ETIMEDOUT when the expression came back with
- * -ECANCELED because this deadline refused it. What arrived in time wins over the deadline. Nests.
+ * -ECANCELED because this deadline refused it. What arrived in time wins over the
+ * deadline. Nests. Waits as the expression does.
  *
  *     ssize_t n = weft_within(5 * WEFT_SEC, weft_read(fd, buf, len));
  */
