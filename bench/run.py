@@ -28,6 +28,7 @@ RUNS = {
     "yield_ring/1000": (["yield_ring", "1000"], 99),
     "yield_ring/100000": (["yield_ring", "100000"], 99),
     "queue": (["queue"], 99),
+    "socket": (["socket"], 99),
     "timers": (["timers"], 99),
     "sleepers/10000": (["sleepers", "10000", "1"], 99),
     "sleepers/100000": (["sleepers", "100000", "4"], 3),
@@ -137,12 +138,18 @@ class Bench:
                 self.figures.add(system.name, line, foreign)
 
     def runs(self, names):
-        """All runs, the systems in turn within each repetition."""
+        """All runs, the systems in turn within each repetition.
+
+        Each repetition begins with another system: who comes after a crowd finds memory that the
+        machine has at hand, and must not be the same one each time.
+        """
         for run in names:
             begun = time.monotonic()
-            for _ in range(min(self.reps, RUNS[run][1])):
-                for system in self.programs:
-                    if RUNS[run][0][0] in system.benches and (run, system.name) not in self.broken:
+            able = [system for system in self.programs if RUNS[run][0][0] in system.benches]
+            for repetition in range(min(self.reps, RUNS[run][1])):
+                for place in range(len(able)):
+                    system = able[(repetition + place) % len(able)]
+                    if (run, system.name) not in self.broken:
                         self.turn(run, system)
             print(f"{run}: {time.monotonic() - begun:.0f} s", flush=True)
 
@@ -155,7 +162,7 @@ def parsed():
     parser.add_argument("--out", default=os.path.join(ROOT, "build/bench"),
                         help="folder for results.tsv and peers")
     parser.add_argument("--only", default="", help="benches or single runs, with commas (all)")
-    parser.add_argument("--systems", default=",".join(["weft", "weft/small"] + list(systems.PEERS)),
+    parser.add_argument("--systems", default=",".join(systems.NAMES),
                         help="columns of the table (all)")
     parser.add_argument("--reps", type=int, default=5, help="repetitions of each run (5)")
     parser.add_argument("--quick", action="store_true",

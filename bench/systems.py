@@ -12,7 +12,8 @@ import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CRATES = "/usr/share/cargo/registry"
-ALL_BENCHES = ("switch", "spawn_join", "yield_ring", "queue", "timers", "sleepers")
+ALL_BENCHES = ("switch", "spawn_join", "yield_ring", "queue", "socket", "timers", "sleepers")
+ENGINES = ("epoll", "io_uring")
 
 
 class Absent(Exception):
@@ -22,13 +23,16 @@ class Absent(Exception):
 class System:
     """One column of the table: a name, a command, and the benches that it takes part in."""
 
-    def __init__(self, name, command, version="", benches=ALL_BENCHES, env=None, tail=()):
+    def __init__(self, name, command, version="", benches=ALL_BENCHES, env=None, without=(),
+                 tail=()):
         self.name = name
         self.command = command
         self.tail = list(tail)  # arguments after those of the bench
         self.version = version
         self.benches = benches
         self.env = dict(os.environ, **(env or {}))
+        for variable in without:
+            self.env.pop(variable, None)
 
 
 def output_of(command):
@@ -129,15 +133,23 @@ def tokio(out):
 
 
 def weft(path):
-    """weft's program: the file itself, or `core` in the folder; with ordinary and small stacks."""
+    """weft's program, the file itself or `core` in the folder, once for each column it fills.
+
+    Where the engine matters there is a column for each; `small` is for the stacks of crowds.
+    """
     program = os.path.abspath(os.path.join(path, "core") if os.path.isdir(path) else path)
     if not os.access(program, os.X_OK):
         raise Absent(f"no program at {path}: make bench builds it")
-    return [System("weft", [program]),
-            System("weft/small", [program], benches=("yield_ring", "sleepers"), tail=["small"])]
+    benches = tuple(bench for bench in ALL_BENCHES if bench != "socket")
+    columns = [System("weft", [program], benches=benches, without=("WEFT_BACKEND",))]
+    columns += [System(f"weft/{engine}", [program], benches=("socket",),
+                       env={"WEFT_BACKEND": engine}) for engine in ENGINES]
+    return columns + [System("weft/small", [program], benches=("yield_ring", "sleepers"),
+                             tail=["small"], without=("WEFT_BACKEND",))]
 
 
 PEERS = {"boost.context": boost, "go": go, "tokio": tokio}
+NAMES = ["weft"] + [f"weft/{engine}" for engine in ENGINES] + ["weft/small"] + list(PEERS)
 
 
 def find(wanted, path, out, say):

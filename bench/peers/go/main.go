@@ -10,6 +10,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -145,6 +146,50 @@ func benchQueue() {
 	report("queue", "pingpong", "per_message", float64(cpuNs()-begun)/(2*count))
 }
 
+// One end of a pair of sockets as a net.Conn, which waits in Go's poller.
+func connection(fd int) net.Conn {
+	file := os.NewFile(uintptr(fd), "pair")
+	defer file.Close()
+	conn, err := net.FileConn(file)
+	if err != nil {
+		panic(err)
+	}
+	return conn
+}
+
+func echoBytes(conn net.Conn) {
+	buf := make([]byte, 1)
+	for {
+		if _, err := conn.Read(buf); err != nil {
+			return
+		}
+		if _, err := conn.Write(buf); err != nil {
+			return
+		}
+	}
+}
+
+func benchSocket() {
+	const count = 200000
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		panic(err)
+	}
+	near, far := connection(fds[0]), connection(fds[1])
+	go echoBytes(far)
+	buf := make([]byte, 1)
+	begun := cpuNs()
+	for i := 0; i < count; i++ {
+		if _, err := near.Write(buf); err != nil {
+			panic(err)
+		}
+		if _, err := near.Read(buf); err != nil {
+			panic(err)
+		}
+	}
+	report("socket", "pingpong", "per_message", float64(cpuNs()-begun)/(2*count))
+}
+
 func benchTimers() {
 	const count = 1000000
 	timers := make([]*time.Timer, count)
@@ -181,6 +226,8 @@ func main() {
 		benchYieldRing(param)
 	case "queue":
 		benchQueue()
+	case "socket":
+		benchSocket()
 	case "timers":
 		benchTimers()
 	case "sleepers":

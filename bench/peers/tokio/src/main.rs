@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::Instant;
@@ -123,6 +125,26 @@ async fn bench_queue() {
     report("queue", "pingpong", "per_message", (cpu_ns() - begun) as f64 / (2 * count) as f64);
 }
 
+async fn bench_socket() {
+    let count = 200_000;
+    let (mut near, mut far) = UnixStream::pair().unwrap();
+    tokio::spawn(async move {
+        let mut buf = [0u8; 1];
+        while let Ok(1) = far.read(&mut buf).await {
+            if far.write_all(&buf).await.is_err() {
+                break;
+            }
+        }
+    });
+    let mut buf = [0u8; 1];
+    let begun = cpu_ns();
+    for _ in 0..count {
+        near.write_all(&buf).await.unwrap();
+        assert_eq!(near.read(&mut buf).await.unwrap(), 1);
+    }
+    report("socket", "pingpong", "per_message", (cpu_ns() - begun) as f64 / (2 * count) as f64);
+}
+
 struct Ignore;
 impl Wake for Ignore {
     fn wake(self: Arc<Self>) {}
@@ -164,6 +186,7 @@ async fn bench(name: String, param: String, seconds: String) {
         }
         "yield_ring" => bench_yield_ring(&param).await,
         "queue" => bench_queue().await,
+        "socket" => bench_socket().await,
         "timers" => bench_timers().await,
         "sleepers" => sleepers::bench(&param, &seconds).await,
         _ => std::process::exit(2),
