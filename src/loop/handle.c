@@ -23,8 +23,8 @@ enum handle_state {
 };
 
 struct weft_handle {
-    /** Membership in the loop's list. */
-    struct weft_link link;
+    /** What frees it with the loop. */
+    struct weft__errand errand;
     /** The loop. */
     struct weft_loop *loop;
     /** What to call. */
@@ -51,9 +51,14 @@ static void handle_free(struct weft_handle *handle)
 {
     struct weft_loop *loop = handle->loop;
     weft__timer_clear(loop, &handle->timer);
-    weft__list_remove(&handle->link);
+    weft__list_remove(&handle->errand.link);
     weft__ready_unreserve(loop);
     weft__slab_free(&loop->handles, handle);
+}
+
+static void handle_drop(struct weft__errand *errand)
+{
+    handle_free(weft__container(errand, struct weft_handle, errand));
 }
 
 static void handle_run(void *arg)
@@ -88,7 +93,7 @@ static struct weft_handle *handle_new(struct weft_loop *loop, weft_callback_fn *
     handle->when = 0;
     handle->state = HANDLE_TIMED;
     weft__timer_init(&handle->timer, handle_due, handle);
-    weft__list_append(&loop->handle_list, &handle->link);
+    weft__errand_add(loop, &handle->errand, handle_drop);
     return handle;
 }
 
@@ -151,10 +156,4 @@ void weft_handle_cancel(struct weft_handle *handle)
 struct weft_time weft_handle_when(const struct weft_handle *handle)
 {
     return (struct weft_time){handle->when};
-}
-
-void weft__handles_free(struct weft_loop *loop)
-{
-    weft__list_each(link, &loop->handle_list)
-        handle_free(weft__container(link, struct weft_handle, link));
 }

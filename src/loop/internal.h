@@ -62,6 +62,14 @@ struct weft__timer {
     void *arg;
 };
 
+/** Something that was scheduled and owns memory: freed unrun when its loop is freed first. */
+struct weft__errand {
+    /** Membership in loop->errands. */
+    struct weft_link link;
+    /** Takes it off the list and frees it. */
+    void (*drop)(struct weft__errand *errand);
+};
+
 /** A callback that another thread scheduled. */
 struct weft__incoming {
     /** The one scheduled before it. */
@@ -110,8 +118,10 @@ struct weft_loop {
     const struct weft__runtime_hooks *hooks;
     /** Handles of callbacks. */
     struct weft__slab handles;
-    /** All live handles, for freeing the loop. */
-    struct weft_link handle_list;
+    /** All that was scheduled and has not run: struct weft__errand. */
+    struct weft_link errands;
+    /** Closes that wait for the kernel. */
+    size_t closings;
     /** Callbacks of other threads, newest first. */
     _Atomic(struct weft__incoming *) incoming;
     /** Nonzero from a wake until the turn that saw it. */
@@ -178,6 +188,13 @@ static inline void weft__loop_trace(struct weft_loop *loop, uint64_t id)
     loop->trace = (loop->trace ^ id) * 0x9e3779b97f4a7c15u;
     loop->trace ^= loop->trace >> 29;
 }
+/** Notes what was scheduled. */
+static inline void weft__errand_add(struct weft_loop *loop, struct weft__errand *errand,
+                                    void (*drop)(struct weft__errand *errand))
+{
+    errand->drop = drop;
+    weft__list_append(&loop->errands, &errand->link);
+}
 /** The next random number of the loop. */
 uint64_t weft__loop_random(struct weft_loop *loop);
 
@@ -204,8 +221,6 @@ weft_ns weft__loop_clock(struct weft_loop *loop);
 
 /** Size of a handle, for the slab. */
 extern const size_t weft__handle_size;
-/** Frees all handles. */
-void weft__handles_free(struct weft_loop *loop);
 
 /* wakeup.c */
 
@@ -220,6 +235,10 @@ void weft__wakeup_collect(struct weft_loop *loop);
 
 /** Sets a watch without its counting for weft__loop_alive. */
 int weft__watch_quiet(struct weft_loop *loop, int fd, void (*fn)(void *), void *arg);
+
+/** Removes all watches uncalled and waits for the kernel where a close does; the engine is about to
+ *  be closed. */
+void weft__watches_close(struct weft_loop *loop);
 
 /* signal.c */
 

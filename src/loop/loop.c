@@ -81,7 +81,7 @@ int weft_loop_create(const struct weft_loop_options *options, struct weft_loop *
     loop->seed = options ? options->seed : 0;
     loop->random = loop->seed;
     loop->fork_generation = weft__fork_generation;
-    weft__list_init(&loop->handle_list);
+    weft__list_init(&loop->errands);
     rc = loop_open(loop, options);
     if (rc < 0) {
         sys->realloc(sys, loop, 0);
@@ -91,12 +91,22 @@ int weft_loop_create(const struct weft_loop_options *options, struct weft_loop *
     return 0;
 }
 
+static void drop_errands(struct weft_loop *loop)
+{
+    weft__list_each(link, &loop->errands)
+    {
+        struct weft__errand *errand = weft__container(link, struct weft__errand, link);
+        errand->drop(errand);
+    }
+}
+
 static void loop_close(struct weft_loop *loop)
 {
     const struct weft_sys *creator = loop->owns_sys ? &weft_sys_default : loop->sys;
     weft__signals_close(loop);
     weft__wakeup_close(loop);
-    weft__handles_free(loop);
+    weft__watches_close(loop);
+    drop_errands(loop);
     weft__slab_fini(&loop->handles);
     weft__heap_fini(&loop->timers);
     loop->sys->realloc(loop->sys, loop->ready.ring, 0);

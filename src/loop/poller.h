@@ -18,12 +18,21 @@ int weft__loop_submit(struct weft_loop *loop, struct weft__op *op);
 int weft__loop_withdraw(struct weft_loop *loop, struct weft__op *op);
 /** Marks a descriptor as owned (1) or not (0); 0 or -ENOMEM, -EBADF. */
 int weft__loop_own(struct weft_loop *loop, int fd, int owned);
+
+/** A close that waits for the kernel to give operations back, in place where its owner waits. */
+struct weft__closing {
+    /** Called once, with the result of close(2). */
+    void (*closed)(struct weft__closing *closing, int rc);
+    /** The loop. */
+    struct weft_loop *loop;
+};
+
 /**
  * Closes a descriptor: everyone on it gets -EBADF, the engine lets go, close(2). Returns 1 closed
- * now, 0 closed(arg) will be called with the result of close(2), or negative.
+ * now, 0 closing->closed will be called, or negative (-EBADF). Takes no memory, so that a close
+ * always closes.
  */
-int weft__loop_close_op(struct weft_loop *loop, int fd, void (*closed)(void *arg, int rc),
-                        void *arg);
+int weft__loop_close_op(struct weft_loop *loop, int fd, struct weft__closing *closing);
 /** The loop's table. */
 const struct weft_sys *weft__loop_sys(const struct weft_loop *loop);
 /** The calling thread's running loop's table, or weft_sys_default. */

@@ -266,6 +266,8 @@ void weft__poller_init(struct weft__poller *poller, const struct weft__poller_op
                        const struct weft_sys *sys);
 /** Frees the descriptor entries. */
 void weft__poller_fini(struct weft__poller *poller);
+/** Forgets all watches, so that their callbacks run no more; the engine is about to be closed. */
+void weft__poller_mute(struct weft__poller *poller);
 /** The entry of a number, made when it is not there; NULL out of memory or fd < 0. */
 struct weft__descriptor *weft__descriptor_get(struct weft__poller *poller, int fd);
 /** The entry of a number if there is one. */

@@ -116,16 +116,6 @@ int weft_loop_remove_writer(struct weft_loop *loop, int fd)
     return set_watch(loop, fd, WEFT__DIRECTION_OUT, NULL, NULL);
 }
 
-/** A close that waits for the kernel to give operations back. */
-struct closing {
-    /** The loop. */
-    struct weft_loop *loop;
-    /** Who wants to hear of it. */
-    void (*closed)(void *arg, int rc);
-    /** Its argument. */
-    void *arg;
-};
-
 static int close_entry(struct weft_loop *loop, struct weft__descriptor *entry)
 {
     int fd = entry->fd;
@@ -137,11 +127,10 @@ static int close_entry(struct weft_loop *loop, struct weft__descriptor *entry)
 
 static void close_later(struct weft__descriptor *entry, void *arg)
 {
-    struct closing closing = *(struct closing *)arg;
-    closing.loop->sys->realloc(closing.loop->sys, arg, 0);
-    closing.loop->poller->pending--;
-    int rc = close_entry(closing.loop, entry);
-    closing.closed(closing.arg, rc);
+    struct weft__closing *closing = arg;
+    closing->loop->poller->pending--;
+    closing->loop->closings--;
+    closing->closed(closing, close_entry(closing->loop, entry));
 }
 
 static void refuse_queued(struct weft_loop *loop, struct weft__descriptor *entry)
@@ -157,8 +146,7 @@ static void refuse_queued(struct weft_loop *loop, struct weft__descriptor *entry
     }
 }
 
-int weft__loop_close_op(struct weft_loop *loop, int fd, void (*closed)(void *arg, int rc),
-                        void *arg)
+int weft__loop_close_op(struct weft_loop *loop, int fd, struct weft__closing *closing)
 {
     if (fd < 0)
         return -EBADF;
@@ -169,48 +157,65 @@ int weft__loop_close_op(struct weft_loop *loop, int fd, void (*closed)(void *arg
     }
     if (entry->flags & WEFT__DESCRIPTOR_CLOSING)
         return -EBADF;
-    /* Taken before anything is touched: a close that cannot get it has changed nothing. */
-    struct closing *closing = loop->sys->realloc(loop->sys, NULL, sizeof *closing);
-    if (!closing)
-        return -ENOMEM;
-    *closing = (struct closing){loop, closed, arg};
+    closing->loop = loop;
     entry->flags |= WEFT__DESCRIPTOR_CLOSING;
     refuse_queued(loop, entry);
     entry->closed = close_later;
     entry->closed_arg = closing;
     if (loop->poller->ops->forget(loop->poller, entry) == 0) {
         loop->poller->pending++;
+        loop->closings++;
         return 0;
     }
-    loop->sys->realloc(loop->sys, closing, 0);
     int rc = close_entry(loop, entry);
     return rc < 0 ? rc : 1;
 }
 
+void weft__watches_close(struct weft_loop *loop)
+{
+    if (loop->closings == 0 || weft__loop_check_fork(loop) < 0)
+        return;
+    weft__poller_mute(loop->poller);
+    while (loop->closings > 0 && loop->poller->ops->wait(loop->poller, WEFT_FOREVER) >= 0) {
+    }
+}
+
 /** What weft_loop_close_fd schedules at the end. */
 struct close_callback {
-    /** The loop. */
-    struct weft_loop *loop;
+    /** The close; its loop is ours. */
+    struct weft__closing closing;
+    /** What frees it with the loop. */
+    struct weft__errand errand;
     /** What to call; NULL for nothing. */
     weft_callback_fn *fn;
     /** Its argument. */
     void *arg;
 };
 
-static void run_close_callback(void *arg)
+static void drop_close_callback(struct weft__errand *errand)
 {
-    struct close_callback callback = *(struct close_callback *)arg;
-    callback.loop->sys->realloc(callback.loop->sys, arg, 0);
-    weft__ready_unreserve(callback.loop);
-    if (callback.fn)
-        callback.fn(callback.arg);
+    struct close_callback *callback = weft__container(errand, struct close_callback, errand);
+    struct weft_loop *loop = callback->closing.loop;
+    weft__list_remove(&errand->link);
+    weft__ready_unreserve(loop);
+    loop->sys->realloc(loop->sys, callback, 0);
 }
 
-static void fd_closed(void *arg, int rc)
+static void run_close_callback(void *arg)
 {
     struct close_callback *callback = arg;
+    weft_callback_fn *fn = callback->fn;
+    void *fn_arg = callback->arg;
+    drop_close_callback(&callback->errand);
+    if (fn)
+        fn(fn_arg);
+}
+
+static void fd_closed(struct weft__closing *closing, int rc)
+{
     (void)rc;
-    weft__ready_push(callback->loop, run_close_callback, callback);
+    weft__ready_push(closing->loop, run_close_callback,
+                     weft__container(closing, struct close_callback, closing));
 }
 
 int weft_loop_close_fd(struct weft_loop *loop, int fd, weft_callback_fn *done, void *arg)
@@ -225,14 +230,12 @@ int weft_loop_close_fd(struct weft_loop *loop, int fd, weft_callback_fn *done, v
         weft__ready_unreserve(loop);
         return -ENOMEM;
     }
-    *callback = (struct close_callback){loop, done, arg};
-    rc = weft__loop_close_op(loop, fd, fd_closed, callback);
-    if (rc < 0) {
-        loop->sys->realloc(loop->sys, callback, 0);
-        weft__ready_unreserve(loop);
-        return rc;
-    }
+    *callback = (struct close_callback){.closing = {fd_closed, loop}, .fn = done, .arg = arg};
+    weft__errand_add(loop, &callback->errand, drop_close_callback);
+    rc = weft__loop_close_op(loop, fd, &callback->closing);
+    if (rc < 0)
+        drop_close_callback(&callback->errand);
     if (rc > 0)
-        fd_closed(callback, 0);
-    return 0;
+        fd_closed(&callback->closing, 0);
+    return rc < 0 ? rc : 0;
 }

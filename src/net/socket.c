@@ -191,15 +191,17 @@ int weft_fd_own(int fd)
 
 /** A close that waits for the kernel. */
 struct close_wait {
+    /** The close. */
+    struct weft__closing closing;
     /** The task's wait. */
     struct weft_wait wait;
     /** The descriptor. */
     int fd;
 };
 
-static void close_done(void *arg, int rc)
+static void close_done(struct weft__closing *closing, int rc)
 {
-    struct close_wait *close = arg;
+    struct close_wait *close = weft__container(closing, struct close_wait, closing);
     (void)weft_wake(&close->wait, rc);
 }
 
@@ -221,9 +223,9 @@ int weft_close(int fd)
     struct weft_loop *loop = weft_loop_current();
     if (!loop || !weft_current())
         return close_plain(loop, fd);
-    struct close_wait close = {.fd = fd};
+    struct close_wait close = {.closing.closed = close_done, .fd = fd};
     weft_wait_init(&close.wait, close_describe, NULL);
-    int rc = weft__loop_close_op(loop, fd, close_done, &close);
+    int rc = weft__loop_close_op(loop, fd, &close.closing);
     if (rc == 0)
         return (int)weft_park(&close.wait, NULL);
     return rc < 0 ? rc : 0;
