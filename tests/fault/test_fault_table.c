@@ -5,7 +5,8 @@
  * A tool that fails calls must be seen to fail exactly the ones it was told to, to leave all others
  * as they were, and to notice what a scenario does wrong. The scenarios here are calls on the
  * table, without a loop; the faulty ones carry planted mistakes that the sweep has to find: memory
- * and descriptors that a failure leaves behind, an error of another name, a state that stays broken.
+ * and descriptors that a failure leaves behind, an error of another name, a state that stays
+ * broken.
  */
 #define _GNU_SOURCE
 #include "fault.h"

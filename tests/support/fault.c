@@ -74,18 +74,26 @@ static int decide_transfer(const struct weft_sys *sys, enum fault_entry entry)
     return rc;
 }
 
+/** SOCK_STREAM ...; 0 for what is no socket. */
+static int socket_type(const struct weft_sys *sys, int fd)
+{
+    int type = 0;
+    socklen_t size = sizeof type;
+    int rc = sys->inner->getsockopt(sys->inner, fd, SOL_SOCKET, SO_TYPE, &type, &size);
+
+    return rc == 0 ? type : 0;
+}
+
 /** A shorter length for a stream, if the storm says so. What has bounds of its own is left whole.
  */
 static size_t cut(const struct weft_sys *sys, int fd, size_t len)
 {
     struct fault_table *fault = self(sys);
-    int type = 0;
-    socklen_t size = sizeof type;
 
     if (len <= sizeof(uint64_t) || !chance(fault, fault->short_percent))
         return len;
-    int rc = fault->sys.inner->getsockopt(fault->sys.inner, fd, SOL_SOCKET, SO_TYPE, &type, &size);
-    if (rc == 0 && type != SOCK_STREAM)
+    int type = socket_type(sys, fd);
+    if (type != 0 && type != SOCK_STREAM)
         return len;
     atomic_fetch_add(&fault->injected, 1);
     return 1 + (size_t)(fault->random >> 33) % (len - 1);
@@ -259,7 +267,8 @@ static int fault_accept4(const struct weft_sys *sys, int fd, struct sockaddr *ad
 static int fault_connect(const struct weft_sys *sys, int fd, const struct sockaddr *address,
                          socklen_t len)
 {
-    int planned = decide_slow(sys, FAULT_CONNECT);
+    bool waits = socket_type(sys, fd) == SOCK_STREAM;
+    int planned = waits ? decide_slow(sys, FAULT_CONNECT) : decide(sys, FAULT_CONNECT);
 
     if (planned < 0 && planned != -EINTR)
         return planned;

@@ -193,11 +193,12 @@ static size_t find_ready(struct sim_engine *engine)
     return count;
 }
 
-static int serve_ready(struct sim_engine *engine)
+/** Serves what is ready; `*ready` is how many descriptors that were, served or not. */
+static int serve_ready(struct sim_engine *engine, size_t *ready)
 {
     int served = 0;
-    size_t count = find_ready(engine);
-    for (size_t i = 0; i < count; i++) {
+    *ready = find_ready(engine);
+    for (size_t i = 0; i < *ready; i++) {
         struct weft__descriptor *descriptor = engine->found[i].descriptor;
         /* Those served before may have closed this one, or taken what it had. */
         if (descriptor->generation != engine->found[i].generation)
@@ -209,7 +210,7 @@ static int serve_ready(struct sim_engine *engine)
     return served;
 }
 
-/** Whether time may pass although something is ready: nobody has taken it for long. */
+/** Whether what is ready has been offered often enough, with nobody else having anything to do. */
 static bool is_stale(struct sim_engine *engine, weft_ns timeout)
 {
     bool moved = engine->world->moves != engine->moves;
@@ -218,10 +219,7 @@ static bool is_stale(struct sim_engine *engine, weft_ns timeout)
         engine->stale = 0;
     else
         engine->stale++;
-    if (engine->stale < PATIENCE || timeout == WEFT_FOREVER)
-        return false;
-    engine->stale = 0;
-    return true;
+    return engine->stale >= PATIENCE;
 }
 
 static void jump(struct weft__sim *world, weft_ns timeout)
@@ -234,15 +232,17 @@ static int engine_wait(struct weft__poller *poller, weft_ns timeout)
 {
     struct sim_engine *engine = engine_of(poller);
     weft_ns limit = timeout < 0 ? 0 : timeout;
+    size_t ready;
     int count = weft__poller_settle(poller);
     poller->calls++;
-    count += serve_ready(engine);
+    count += serve_ready(engine, &ready);
     count += weft__readiness_always(poller);
-    bool stale = is_stale(engine, limit);
-    if ((count > 0 && !stale) || engine->world->held > 0)
+    bool active = (count > 0 || ready > 0) && !is_stale(engine, limit);
+    if (active || engine->world->held > 0)
         return count;
     if (limit == WEFT_FOREVER)
-        return -WEFT_EDEADLOCK;
+        return count > 0 ? count : -WEFT_EDEADLOCK;
+    engine->stale = 0;
     jump(engine->world, limit);
     return count;
 }

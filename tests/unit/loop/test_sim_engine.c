@@ -8,6 +8,7 @@
  * compared exactly everywhere: no real time passes here.
  */
 #define _GNU_SOURCE
+#include "fault.h"
 #include "loop/poller/sim.h"
 #include "test.h"
 #include <fcntl.h>
@@ -443,6 +444,65 @@ TEST(a_watch_on_a_real_descriptor_is_called_in_each_wait)
     unwatch(descriptor);
     CHECK_ERR(wait_for(WEFT_FOREVER), -WEFT_EDEADLOCK);
     close(fd);
+    end();
+}
+
+/* --- A table that declines ------------------------------------------------------------------- */
+
+static int declined;
+
+/* Says -EAGAIN as often as `declined` tells, whatever there is to receive. */
+static ssize_t declining_recvfrom(const struct weft_sys *table, int fd, void *buf, size_t len,
+                                  int flags, struct sockaddr *address, socklen_t *address_len)
+{
+    if (declined > 0) {
+        declined--;
+        return -EAGAIN;
+    }
+    return table->inner->recvfrom(table->inner, fd, buf, len, flags, address, address_len);
+}
+
+static void begin_declining(struct fault_table *table, int times)
+{
+    CHECK_OK(weft__sim_new(0, &sys));
+    fault_wrap(table, sys);
+    table->sys.recvfrom = declining_recvfrom;
+    declined = times;
+    CHECK_OK(weft__poller_sim.open(&table->sys, &poller));
+}
+
+TEST(no_time_passes_while_a_ready_descriptor_says_not_now)
+{
+    struct fault_table table;
+
+    begin_declining(&table, 20);
+    open_pair(pairs[0]);
+    CHECK_EQ(CALL(write, pairs[0][1], "x", 1), 1);
+    CHECK_EQ(receive(&waiters[0], pairs[0][0]), 0);
+    weft_ns before = sys->clock(sys);
+    while (waiters[0].place < 0)
+        CHECK_OK(wait_for(declined % 2 ? WEFT_FOREVER : WEFT_SEC));
+    CHECK_EQ(waiters[0].op.result, 1);
+    CHECK_EQ(sys->clock(sys), before);
+    close_pair(pairs[0]);
+    end();
+}
+
+TEST(a_ready_descriptor_that_never_goes_on_is_a_deadlock_in_the_end)
+{
+    struct fault_table table;
+    int waits = 0, rc;
+
+    begin_declining(&table, 1 << 30);
+    open_pair(pairs[0]);
+    CHECK_EQ(CALL(write, pairs[0][1], "x", 1), 1);
+    CHECK_EQ(receive(&waiters[0], pairs[0][0]), 0);
+    do
+        rc = wait_for(WEFT_FOREVER);
+    while (rc == 0 && ++waits < 1000);
+    CHECK_ERR(rc, -WEFT_EDEADLOCK);
+    CHECK_EQ(poller->ops->cancel(poller, &waiters[0].op), 1);
+    close_pair(pairs[0]);
     end();
 }
 

@@ -72,8 +72,7 @@ static unsigned dice(unsigned sides)
     return (unsigned)(random_state >> 33) % sides;
 }
 
-/* --- Random calls where the kernel acts at once
- * --------------------------------------------------- */
+/* --- Random calls where the kernel acts at once ---------------------------------------------- */
 
 static int make(const struct weft_sys *sys, unsigned kind, int fds[2])
 {
@@ -230,8 +229,7 @@ TEST(random_calls_on_pipes_events_and_unix_sockets_give_the_kernels_results)
     }
 }
 
-/* --- Written sequences where the kernel acts a little later --------------------------------------
- */
+/* --- Written sequences where the kernel acts a little later ---------------------------------- */
 
 /** What a sequence saw, in words. */
 struct record {

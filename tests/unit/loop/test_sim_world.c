@@ -118,8 +118,7 @@ static void connected_pair(int fds[2])
     CHECK_OK(CALL(close, listener));
 }
 
-/* --- Clock and randomness ------------------------------------------------------------------------
- */
+/* --- Clock and randomness -------------------------------------------------------------------- */
 
 TEST(the_clock_starts_at_one_fixed_instant_and_stands_still)
 {
@@ -184,8 +183,7 @@ TEST(memory_is_real)
     close_world();
 }
 
-/* --- Numbers
- * --------------------------------------------------------------------------------------- */
+/* --- Numbers --------------------------------------------------------------------------------- */
 
 TEST(numbers_start_at_the_base_and_the_lowest_free_one_is_used_again)
 {
@@ -314,8 +312,7 @@ TEST(polling_cannot_wait)
     close_world();
 }
 
-/* --- Streams
- * ---------------------------------------------------------------------------------------- */
+/* --- Streams --------------------------------------------------------------------------------- */
 
 TEST(a_stream_keeps_every_byte_in_order_through_short_writes)
 {
@@ -425,8 +422,7 @@ TEST(the_first_write_to_a_tcp_peer_that_closed_is_lost_and_the_next_fails)
     close_world();
 }
 
-/* --- Listening and connecting --------------------------------------------------------------------
- */
+/* --- Listening and connecting ---------------------------------------------------------------- */
 
 TEST(a_port_nobody_listens_on_refuses)
 {
@@ -577,8 +573,7 @@ TEST(a_slow_connection_that_is_refused_says_so_in_so_error)
     close_world();
 }
 
-/* --- Names
- * ------------------------------------------------------------------------------------------ */
+/* --- Names ----------------------------------------------------------------------------------- */
 
 TEST(a_bound_port_is_taken_until_its_socket_closes)
 {
@@ -726,8 +721,7 @@ TEST(names_are_cut_at_the_callers_room_and_their_length_is_told)
     close_world();
 }
 
-/* --- Datagrams
- * -------------------------------------------------------------------------------------- */
+/* --- Datagrams ------------------------------------------------------------------------------- */
 
 static int datagram_socket(unsigned port)
 {
@@ -841,8 +835,7 @@ TEST(connected_unix_datagrams_wait_for_room_and_none_is_lost)
     close_world();
 }
 
-/* --- Event counters, options, the end ------------------------------------------------------------
- */
+/* --- Event counters, options, the end -------------------------------------------------------- */
 
 static void *add_one_often(void *arg)
 {
