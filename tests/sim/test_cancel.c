@@ -4,7 +4,8 @@
  *
  * A wait that is cancelled did not happen, and one that happened is not taken back: whichever of
  * the two comes first in a turn, what the waiter is told and what its waker is told must agree, and
- * no byte may be lost or come twice. Time is virtual, so that deadlines are compared exactly.
+ * no byte may be lost or come twice. Time is virtual, so that deadlines are compared exactly;
+ * a quarter of the seeds delays calls, cuts them short and interrupts them.
  */
 #include "seeds.h"
 #include <errno.h>

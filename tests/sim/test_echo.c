@@ -4,7 +4,8 @@
  *
  * Whatever order tasks and descriptors are served in, however calls are cut short, interrupted or
  * told to come again: every answer must be the one to its own question, every byte must arrive once
- * and in its place, and all descriptors must be closed in the end.
+ * and in its place, and all descriptors must be closed in the end. Answers carry what tells whose
+ * they are; bytes follow from their client and their place.
  */
 #include "seeds.h"
 #include <errno.h>
