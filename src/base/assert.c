@@ -4,7 +4,8 @@
  *
  * One line, made in a buffer on the stack and written by one write(2), so that lines of several
  * processes do not mix and nothing is allocated. Misuse is the caller's error and aborts in debug
- * builds only; a broken invariant is ours and always aborts where it is checked.
+ * builds only; a broken invariant is ours and always aborts where it is checked. Nothing here
+ * waits, takes a lock, or depends on a loop: it works in a program that is in any state.
  */
 #include "base/assert.h"
 

@@ -2,6 +2,8 @@
 /*
  * heap.c: sifting
  *
+ * The tree lies in one array, four children side by side, and the keys lie in it, too.
+ *
  * An entry that has to move is held aside while the hole where it will go travels: one copy for
  * each level instead of the three of a swap. A node's index is written together with its entry, in
  * put(), and nowhere else, so that the two cannot disagree. The array grows by doubling and never

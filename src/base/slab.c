@@ -5,6 +5,7 @@
  * Objects that were never used are cut off the newest chunk one by one rather than strung onto the
  * free list at once, so that memory is first touched when it is first needed. Chunks double from
  * about a page up to 64 KiB; larger ones would only make the last, half-empty one more expensive.
+ * The fast paths of alloc and free are inline, in slab.h.
  */
 #include "base/slab.h"
 

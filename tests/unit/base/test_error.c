@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_error.c: every code has a name and a sentence, on every C library the same
+ *
+ * The names and texts of codes are our own, so that what a program prints does not depend on the C
+ * library's locale or version; codes that nobody knows are answered, too.
  */
 #include "test.h"
 
