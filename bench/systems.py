@@ -81,7 +81,8 @@ def go(out):
     env = {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local", "GO111MODULE": "on",
            "GOCACHE": os.path.join(out, "go-cache"), "GOPATH": os.path.join(out, "go-path")}
     program = os.path.join(out, "go-peer")
-    build(["go", "build", "-buildvcs=false", "-o", program, "."], os.path.join(HERE, "peers", "go"), env)
+    build(["go", "build", "-buildvcs=false", "-o", program, "."],
+          os.path.join(HERE, "peers", "go"), env)
     return System("go", [program], output_of(["go", "version"]), env={"GOMAXPROCS": "1"})
 
 
