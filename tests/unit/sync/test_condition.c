@@ -112,13 +112,32 @@ SYNC_TEST(waiting_without_the_mutex_is_an_error)
     CHECK_EQ(weft_mutex_owner(&mutex), 0);
 }
 
+static int notify_as_a_stranger(void *arg)
+{
+    struct stage *stage = arg;
+
+    CHECK_ERR(weft_condition_notify(&stage->changed), -EPERM);
+    CHECK_ERR(weft_condition_notify_all(&stage->changed), -EPERM);
+    return 0;
+}
+
+static void notify_from_callback(void *arg)
+{
+    CHECK_EQ(notify_as_a_stranger(arg), 0);
+}
+
 SYNC_TEST(notifying_without_the_mutex_is_an_error)
 {
     struct stage stage;
 
     set_up(&stage, 1);
-    CHECK_ERR(weft_condition_notify(&stage.changed), -EPERM);
-    CHECK_ERR(weft_condition_notify_all(&stage.changed), -EPERM);
+    CHECK_EQ(notify_as_a_stranger(&stage), 0);
+    CHECK_EQ(weft_loop_call_soon(weft_loop_current(), notify_from_callback, &stage, NULL), 0);
+    settle();
+    CHECK_EQ(weft_mutex_lock(&stage.mutex), 0);
+    CHECK_EQ(weft_go_fn(&stage.scope, notify_as_a_stranger, &stage), 0);
+    settle();
+    CHECK_EQ(weft_mutex_unlock(&stage.mutex), 0);
     settle();
     CHECK_EQ(stage.waiters[0].rc, NOT_RETURNED);
     weft_task_cancel(stage.waiters[0].task);
@@ -239,15 +258,27 @@ SYNC_TEST(a_waiter_that_got_the_mutex_and_was_then_cancelled_was_notified)
     tear_down(&stage);
 }
 
+/** Gets the mutex before the first waiter does, and cancels that waiter meanwhile. */
+static int cancel_the_first(void *arg)
+{
+    struct stage *stage = arg;
+
+    CHECK_EQ(weft_mutex_lock(&stage->mutex), 0);
+    weft_task_cancel(stage->waiters[0].task);
+    CHECK_EQ(weft_mutex_unlock(&stage->mutex), 0);
+    return 0;
+}
+
 SYNC_TEST(a_notify_of_all_passes_nothing_on_to_one_who_comes_later)
 {
     struct stage stage;
 
     set_up(&stage, 1);
     CHECK_EQ(weft_mutex_lock(&stage.mutex), 0);
+    CHECK_EQ(weft_go_fn(&stage.scope, cancel_the_first, &stage), 0);
+    settle();
     CHECK_EQ(weft_condition_notify_all(&stage.changed), 1);
-    /* The second comes while the first still stands before the mutex, by waiting here ourselves. */
-    weft_task_cancel(stage.waiters[0].task);
+    /* Now we come later, and wait here while the first is cancelled before the mutex. */
     CHECK_ERR(weft_within(WEFT_MS, weft_condition_wait(&stage.changed, &stage.mutex)), -ETIMEDOUT);
     CHECK_EQ(weft_mutex_unlock(&stage.mutex), 0);
     tear_down(&stage);

@@ -115,11 +115,12 @@ SYNC_TEST(unlocking_anothers_mutex_is_an_error_and_leaves_it_locked)
     CHECK_EQ(weft_mutex_unlock(&mutex), 0);
 }
 
-TEST(try_lock_outside_a_task_is_refused)
+TEST(try_lock_and_unlock_outside_a_task_are_refused)
 {
     struct weft_mutex mutex = WEFT_MUTEX_INIT(mutex);
 
     CHECK_ERR(weft_mutex_try_lock(&mutex), -EPERM);
+    CHECK_ERR(weft_mutex_unlock(&mutex), -EPERM);
     CHECK_EQ(weft_mutex_owner(&mutex), 0);
 }
 
