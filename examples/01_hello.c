@@ -4,8 +4,8 @@
  *
  * A plain call waits for its callee, weft_go does not. The scope does not end before the two tasks
  * that were started into it have ended; it has a deadline, and so has everything inside. "hello"
- * comes after one second, "world" after two, and the program ends then. This is the program of the
- * README.
+ * comes after one second, "world" after two, and then the program ends. Each result is looked at:
+ * a sleep that was cancelled says so, and the function leaves. This is the program of the README.
  */
 #include <stdio.h>
 #include <weft/weft.h>

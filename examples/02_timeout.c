@@ -4,7 +4,8 @@
  *
  * weft_within is an expression: it gives the value of the call inside, or -ETIMEDOUT when the time
  * was up first. Here nobody ever writes into the pipe, so the read is cancelled after a second. A
- * byte that is there in time wins over the deadline.
+ * byte that is there in time wins over the deadline, as the second call shows. The deadline is a
+ * scope of its own, so it reaches whatever the call inside calls in its turn.
  */
 #include <stdio.h>
 #include <weft/weft.h>

@@ -4,7 +4,8 @@
  *
  * weft_gather makes all calls, each in a task of its own, and comes back when all have ended. The
  * results lie where the calls were written down, whatever the order in which they ended. When one
- * fails, the others are cancelled at once: the second gather takes one second, not three.
+ * fails, the others are cancelled at once: the second gather takes one second, not three. What the
+ * failing task had to say arrives with the code, as the note of whoever gathered.
  */
 #include <stdint.h>
 #include <stdio.h>

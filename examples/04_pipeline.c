@@ -4,7 +4,8 @@
  *
  * The queue holds two items. A put waits while it is full, a get while it is empty, so nobody runs
  * away. Closing it with WEFT_CLOSE_DRAIN lets the workers take what is left and then tells each of
- * them to go home. No locks: tasks of one loop switch only where they wait.
+ * them to go home. No locks are needed: tasks of one loop switch only where they wait. If a worker
+ * fails, the scope cancels the producer, and the other way round.
  */
 #include <stdint.h>
 #include <stdio.h>

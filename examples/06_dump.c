@@ -4,7 +4,8 @@
  *
  * Three tasks wait for different things, and a fourth one asks for the dump: the tree of scopes and
  * tasks, each with what it waits for, since when, and the line that spawned it. SIGQUIT (Ctrl-\)
- * gives the same of any program that runs under weft_main.
+ * gives the same of any program that runs under weft_main. The last task then fails on purpose, and
+ * the scope cancels the others, so that the program ends at once.
  */
 #include <stdio.h>
 #include <weft/weft.h>

@@ -4,7 +4,8 @@
  *
  * Below each stack lies a guard page. The task that runs into it is named, with the line that
  * spawned it and the size of its stack, and then the program dies as it would have without weft: by
- * SIGSEGV. This program is meant to crash.
+ * SIGSEGV. Whoever had a handler for that signal before still gets it. This program is meant to
+ * crash, and a test watches it do so.
  */
 #include <stdio.h>
 #include <weft/weft.h>

@@ -10,13 +10,15 @@
  *     demo [--lose N] [story] [crowd] [echo]     all three parts unless named
  *
  * --lose N: the crowd's server leaves the first N requests unread, so that they are sent again.
- * The parts are in demo/: blocking.h, crowd.h, echo_clients.h, and report.h draws.
+ * The parts are in demo/, and demo/demo.h says which is which.
  */
-#include "demo/blocking.h"
-#include "demo/crowd.h"
-#include "demo/echo_clients.h"
+#include "demo/demo.h"
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /** Requests at once. */
 #define CROWD 1000
@@ -84,7 +86,7 @@ static int crowd(struct demo *demo)
     int stop_rc = server_stop(&demo->waiting);
     for (int i = 0; i < CROWD; i++)
         sent += calls[i].sent;
-    row_end("%d answers, %d lost, %d sent again", row.answers, sent - demo->tally->received,
+    row_end("%d answers, %d lost, %d sent again", row_answers(), sent - demo->tally->received,
             sent - CROWD);
     for (int i = 0; i < CROWD; i++)
         wrong += !call_is_right(&calls[i]);
@@ -92,10 +94,9 @@ static int crowd(struct demo *demo)
     return rc < 0 ? rc : stop_rc < 0 ? stop_rc : wrong;
 }
 
-static int echo_by_weft(const struct weft_address *to)
+static int echo_together(const struct weft_address *to)
 {
     struct echo_client *clients = calloc(ECHO_CLIENTS, sizeof *clients);
-    struct echo_crowd all = {clients, ECHO_CLIENTS};
     int wrong = 0;
 
     if (!clients)
@@ -103,8 +104,8 @@ static int echo_by_weft(const struct weft_address *to)
     for (unsigned i = 0; i < ECHO_CLIENTS; i++)
         clients[i] = (struct echo_client){.to = *to, .number = i};
     row_begin("weft", ECHO_CLIENTS);
-    int rc = weft_run(echo_clients, &all);
-    row_end("%d clients at once, %d kB each, came back", row.answers, ECHO_BYTES >> 10);
+    int rc = echo_by_weft(clients, ECHO_CLIENTS);
+    row_end("%d clients at once, %d kB each, came back", row_answers(), ECHO_BYTES >> 10);
     for (int i = 0; i < ECHO_CLIENTS; i++)
         wrong += !clients[i].right;
     free(clients);
@@ -119,7 +120,7 @@ static int echo(void)
     if (reserved < 0)
         return reserved;
     printf("A TCP echo server, examples/echo.c, in a process of its own\n");
-    int wrong = echo_by_weft(&server.address);
+    int wrong = echo_together(&server.address);
     if (wrong >= 0)
         wrong += echo_by_others(&server.address);
     int rc = server_stop(&server);

@@ -1,34 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blocking.h: the server with one second of work, and the clients without weft
+ * blocking.c: the server with one second of work, and the clients without weft
  *
  * Plain sockets block. So the client that makes one call after the other waits for each, and the
- * one that is faster needs a thread for each call.
+ * one that is faster needs a thread for each call. The server is as simple: each of its processes
+ * deals with one request at a time, and the work is a sleep of one second. A client that gets no
+ * answer within ten seconds gives up.
  */
-#ifndef DEMO_BLOCKING_H
-#define DEMO_BLOCKING_H
-
-#include "report.h"
-#include "server.h"
+#include "demo.h"
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
-/** One call to the server, and what became of it. */
-struct call {
-    /** The server. */
-    struct weft_address to;
-    /** What is asked. */
-    char request[TEXT_SIZE];
-    /** What came back. */
-    char answer[TEXT_SIZE];
-    /** How often the request was sent. */
-    int sent;
-    /** 0, or what went wrong. */
-    int rc;
-};
-
-/** A call numbered `number`. */
-static inline struct call call_make(const struct server *server, int number)
+struct call call_make(const struct server *server, int number)
 {
     struct call call = {.to = server->address, .rc = -EINPROGRESS};
 
@@ -36,18 +22,15 @@ static inline struct call call_make(const struct server *server, int number)
     return call;
 }
 
-/** Notes that an answer of `n` bytes has come, or the error in n. */
-static inline int call_end(struct call *call, ssize_t n)
+void call_end(struct call *call, ssize_t n)
 {
     call->answer[n < 0 ? 0 : n] = '\0';
     call->rc = n < 0 ? (int)n : 0;
     if (n >= 0)
         row_answer();
-    return call->rc;
 }
 
-/** Nonzero when the answer is there and right; says what is wrong. */
-static inline int call_is_right(const struct call *call)
+int call_is_right(const struct call *call)
 {
     static const size_t prefix = sizeof ANSWER_PREFIX - 1;
     int right = call->rc == 0 && strncmp(call->answer, ANSWER_PREFIX, prefix) == 0 &&
@@ -59,8 +42,7 @@ static inline int call_is_right(const struct call *call)
     return right;
 }
 
-/** A process of the server: takes a request, works for a second, answers, for ever. */
-static inline int serve_blocking(int fd, void *unused)
+int serve_blocking(int fd, void *unused)
 {
     static const size_t prefix = sizeof ANSWER_PREFIX - 1;
     char buf[2 * TEXT_SIZE] = ANSWER_PREFIX;
@@ -79,7 +61,7 @@ static inline int serve_blocking(int fd, void *unused)
     }
 }
 
-static inline ssize_t ask_blocking(int fd, struct call *call)
+static ssize_t ask_blocking(int fd, struct call *call)
 {
     struct timeval patience = {.tv_sec = 10};
     ssize_t n = setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -91,28 +73,26 @@ static inline ssize_t ask_blocking(int fd, struct call *call)
 }
 
 /** Makes a call and waits for the answer; with it waits the whole thread. */
-static inline void *call_blocking(void *arg)
+static void *call_blocking(void *arg)
 {
     struct call *call = arg;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     call->sent = 1;
-    (void)call_end(call, fd < 0 ? -errno : ask_blocking(fd, call));
+    call_end(call, fd < 0 ? -errno : ask_blocking(fd, call));
     if (fd >= 0 && close(fd) < 0)
         call->rc = -errno;
     return NULL;
 }
 
-/** One call after the other. */
-static inline int client_sequential(struct call *calls, int count)
+int client_sequential(struct call *calls, int count)
 {
     for (int i = 0; i < count; i++)
         (void)call_blocking(&calls[i]);
     return 0;
 }
 
-/** A thread for each call. */
-static inline int client_threads(struct call *calls, int count)
+int client_threads(struct call *calls, int count)
 {
     pthread_t threads[SERVER_PROCESSES];
     int started = 0, rc = 0;
@@ -125,5 +105,3 @@ static inline int client_threads(struct call *calls, int count)
         rc = pthread_join(threads[started], NULL) ? -EINVAL : rc;
     return rc;
 }
-
-#endif

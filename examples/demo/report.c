@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report.h: what the demo prints, and the line that moves while it waits
+ * report.c: what the demo prints, and the line that moves while it waits
  *
  * A row is announced by row_begin and printed by row_end with the time between. In between, on a
  * terminal, a thread redraws the row ten times a second with the answers so far: a thread, because
- * two of the clients block the whole process, which is the point of showing them.
+ * two of the clients block the whole process, which is the point of showing them. Where the output
+ * is no terminal, only the finished rows are printed.
  */
-#ifndef DEMO_REPORT_H
-#define DEMO_REPORT_H
-
+#include "demo.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
-#include <weft/weft.h>
 
 /** The row in progress. Shared with the drawing thread: `answers` and `done` only atomically. */
 static struct {
@@ -34,21 +32,30 @@ static struct {
     pthread_t thread;
 } row;
 
-static inline weft_ns clock_now(void)
+weft_ns clock_now(void)
 {
     return weft_sys_default.clock(&weft_sys_default);
 }
 
-static inline double seconds_since(weft_ns start)
+double seconds_since(weft_ns start)
 {
     return (double)(clock_now() - start) / 1e9;
 }
 
-static inline void *row_draw(void *unused)
+void row_answer(void)
+{
+    __atomic_fetch_add(&row.answers, 1, __ATOMIC_RELAXED);
+}
+
+int row_answers(void)
+{
+    return __atomic_load_n(&row.answers, __ATOMIC_RELAXED);
+}
+
+static void *row_draw(void *unused)
 {
     while (!__atomic_load_n(&row.done, __ATOMIC_ACQUIRE)) {
-        printf("\r  %-12s %d of %d answers, %.1f s ", row.name,
-               __atomic_load_n(&row.answers, __ATOMIC_RELAXED), row.expected,
+        printf("\r  %-12s %d of %d answers, %.1f s ", row.name, row_answers(), row.expected,
                seconds_since(row.start));
         fflush(stdout);
         usleep(100 * 1000);
@@ -56,8 +63,7 @@ static inline void *row_draw(void *unused)
     return unused;
 }
 
-/** Begins a row that ends when `expected` answers have come. */
-static inline void row_begin(const char *name, int expected)
+void row_begin(const char *name, int expected)
 {
     sigset_t all, before;
 
@@ -71,14 +77,7 @@ static inline void row_begin(const char *name, int expected)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/** One answer more. Any thread. */
-static inline void row_answer(void)
-{
-    __atomic_fetch_add(&row.answers, 1, __ATOMIC_RELAXED);
-}
-
-/** Ends the row: prints its name, the text, and the time it took. */
-__attribute__((format(printf, 1, 2))) static inline void row_end(const char *format, ...)
+void row_end(const char *format, ...)
 {
     double seconds = seconds_since(row.start);
     char text[160];
@@ -93,5 +92,3 @@ __attribute__((format(printf, 1, 2))) static inline void row_end(const char *for
     printf("  %-12s %-58s %5.2f s\n", row.name, text, seconds);
     fflush(stdout);
 }
-
-#endif

@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * echo_clients.h: the program examples/echo as a process, and those who talk to it
+ * echo_clients.c: the program examples/echo as a process, and those who talk to it
  *
  * Each of our clients is two tasks: one sends, its parent compares what comes back. Then the same
- * server is tried with nc and socat, which know nothing of weft.
+ * server is tried with nc and socat, which know nothing of weft. The server is the program echo
+ * that lies in the same folder, started as a user would start it: by its path, with an address.
  */
-#ifndef DEMO_ECHO_CLIENTS_H
-#define DEMO_ECHO_CLIENTS_H
-
-#include "report.h"
-#include "server.h"
+#include "demo.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/** How much each client sends. */
-#define ECHO_BYTES (64 << 10)
-
-/* The server's process. */
+#include <unistd.h>
 
 /** Runs the program `echo` that lies beside this one. Returns only when it cannot. */
-static inline int exec_echo(const char *address)
+static int exec_echo(const char *address)
 {
     char path[4096];
     ssize_t len = readlink("/proc/self/exe", path, sizeof path - sizeof "echo");
@@ -34,11 +28,7 @@ static inline int exec_echo(const char *address)
     return -errno;
 }
 
-/**
- * Starts it on a free port, and returns a socket that reserves this port, or -errno: two sockets
- * with SO_REUSEADDR may have one address as long as only one listens, and nobody else is given it.
- */
-static inline int echo_start(struct server *server)
+int echo_start(struct server *server)
 {
     char text[WEFT_ADDRESS_TEXT_SIZE];
     int fd = bind_somewhere(SOCK_STREAM, &server->address);
@@ -61,22 +51,12 @@ static inline int echo_start(struct server *server)
 
 /* Our clients. */
 
-/** One client. */
-struct echo_client {
-    /** The server. */
-    struct weft_address to;
-    /** Which one; its bytes are not those of others. */
-    unsigned number;
-    /** Nonzero when all came back. */
-    int right;
-};
-
-static inline unsigned char echo_byte(const struct echo_client *client, size_t at)
+static unsigned char echo_byte(const struct echo_client *client, size_t at)
 {
     return (unsigned char)((at + client->number) * 2654435761u >> 16);
 }
 
-static inline int send_bytes(const struct echo_client *client, int fd)
+static int send_bytes(const struct echo_client *client, int fd)
 {
     unsigned char buf[1000]; /* fits no other size, so that pieces are cut differently */
     int rc = 0;
@@ -93,7 +73,7 @@ typedef const struct echo_client *echo_client_ref;
 WEFT_TASK(send_bytes, echo_client_ref, int);
 
 /** Reads to the end; -EPROTO when it is not what was sent. */
-static inline int compare_bytes(const struct echo_client *client, int fd)
+static int compare_bytes(const struct echo_client *client, int fd)
 {
     unsigned char buf[4096];
     size_t at = 0;
@@ -109,7 +89,7 @@ static inline int compare_bytes(const struct echo_client *client, int fd)
 }
 
 /** Connects; the server may not listen yet. */
-static inline int connect_patiently(const struct weft_address *to)
+static int connect_patiently(const struct weft_address *to)
 {
     int fd = weft_tcp_connect(to), rc = 0;
 
@@ -120,7 +100,7 @@ static inline int connect_patiently(const struct weft_address *to)
     return fd;
 }
 
-static inline int echo_client(struct echo_client *client)
+static int echo_client(struct echo_client *client)
 {
     struct weft_scope scope;
     int fd = (int)weft_within(5 * WEFT_SEC, connect_patiently(&client->to));
@@ -146,7 +126,7 @@ struct echo_crowd {
     int count;
 };
 
-static inline int echo_clients(void *arg)
+static int echo_clients(void *arg)
 {
     const struct echo_crowd *crowd = arg;
     struct weft_scope scope;
@@ -157,10 +137,17 @@ static inline int echo_clients(void *arg)
     return weft_scope_exit(&scope, 0);
 }
 
+int echo_by_weft(struct echo_client *clients, int count)
+{
+    struct echo_crowd crowd = {clients, count};
+
+    return weft_run(echo_clients, &crowd);
+}
+
 /* Other people's clients. */
 
 /** Runs a shell command and compares what it prints. 1 right, 0 wrong. */
-static inline int echo_by_command(const char *name, const char *command, unsigned port)
+static int echo_by_command(const char *name, const char *command, unsigned port)
 {
     char line[512], got[64] = "", expected[64];
 
@@ -178,7 +165,7 @@ static inline int echo_by_command(const char *name, const char *command, unsigne
     return right;
 }
 
-static inline int is_installed(const char *name)
+static int is_installed(const char *name)
 {
     char line[64];
 
@@ -186,8 +173,7 @@ static inline int is_installed(const char *name)
     return system(line) == 0;
 }
 
-/** nc and socat, where installed. Returns how many of them got a wrong answer. */
-static inline int echo_by_others(const struct weft_address *to)
+int echo_by_others(const struct weft_address *to)
 {
     /* -N, -q: two families of nc say "close when the input ends" differently. */
     static const char *const others[][2] = {
@@ -205,5 +191,3 @@ static inline int echo_by_others(const struct weft_address *to)
     }
     return wrong;
 }
-
-#endif

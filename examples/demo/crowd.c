@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crowd.h: the client and the server with weft, for two requests and for a thousand
+ * crowd.c: the client and the server with weft, for two requests and for a thousand
  *
  * The client's function reads like the blocking one: connect, send, receive, close. What it adds
  * is a deadline over the whole call, and two times after which it asks again. The server starts a
- * task for each request, which sleeps a second and answers, and goes on reading meanwhile.
+ * task for each request, which sleeps a second and answers, and goes on reading meanwhile. UDP may
+ * lose what comes too fast, so both sides count, and the demo prints how many were lost.
  */
-#ifndef DEMO_CROWD_H
-#define DEMO_CROWD_H
-
-#include "blocking.h"
-#include <sys/mman.h>
-
-/** What the server's process counts; in memory that both processes see. */
-struct tally {
-    /** Requests that it read. Only by the server, read after its end. */
-    int received;
-    /** Requests that it must still leave unread, to see the client ask again. */
-    int lose;
-};
+#include "demo.h"
+#include <stdio.h>
+#include <string.h>
 
 /** A request in the server. */
 struct job {
@@ -34,7 +25,7 @@ struct job {
 
 /* The server. */
 
-static inline int answer(struct job job)
+static int answer(struct job job)
 {
     char text[2 * TEXT_SIZE];
     int len = snprintf(text, sizeof text, ANSWER_PREFIX "%.*s", job.len, job.text);
@@ -47,7 +38,7 @@ static inline int answer(struct job job)
 WEFT_TASK(answer, struct job);
 
 /** Reads requests until it is cancelled. */
-static inline int read_requests(struct weft_scope *scope, int fd, struct tally *tally)
+static int read_requests(struct weft_scope *scope, int fd, struct tally *tally)
 {
     for (;;) {
         struct job job = {.fd = fd};
@@ -73,7 +64,7 @@ struct crowd_server {
     struct tally *tally;
 };
 
-static inline int crowd_server(void *arg)
+static int crowd_server(void *arg)
 {
     struct crowd_server *server = arg;
     struct weft_scope scope;
@@ -89,8 +80,7 @@ static inline int crowd_server(void *arg)
     return rc < 0 ? rc : close_rc;
 }
 
-/** The server's process. SIGTERM cancels what runs; that is its good end. */
-static inline int serve_crowd(int fd, void *tally)
+int serve_crowd(int fd, void *tally)
 {
     struct crowd_server server = {fd, tally};
     int rc = weft_run(crowd_server, &server);
@@ -101,7 +91,7 @@ static inline int serve_crowd(int fd, void *tally)
 /* The client. */
 
 /** Sends the request and waits for the answer, at most `patience`. */
-static inline ssize_t ask(int fd, struct call *call, weft_ns patience)
+static ssize_t ask(int fd, struct call *call, weft_ns patience)
 {
     ssize_t n = weft_send(fd, call->request, strlen(call->request), 0);
 
@@ -112,7 +102,7 @@ static inline ssize_t ask(int fd, struct call *call, weft_ns patience)
 }
 
 /** Sends it up to three times. The work takes a second, so an answer is late after more. */
-static inline ssize_t ask_until_answered(struct call *call)
+static ssize_t ask_until_answered(struct call *call)
 {
     static const weft_ns patience[] = {1250 * WEFT_MS, 500 * WEFT_MS, WEFT_FOREVER};
     int fd = weft_udp_connect(&call->to);
@@ -126,9 +116,9 @@ static inline ssize_t ask_until_answered(struct call *call)
 }
 
 /** A call, all in all at most three seconds. Its failure is its own. */
-static inline int call_waiting(struct call *call)
+static int call_waiting(struct call *call)
 {
-    (void)call_end(call, weft_within(3 * WEFT_SEC, ask_until_answered(call)));
+    call_end(call, weft_within(3 * WEFT_SEC, ask_until_answered(call)));
     return 0;
 }
 WEFT_TASK(call_waiting, struct call *);
@@ -141,7 +131,7 @@ struct crowd {
     int count;
 };
 
-static inline int start_crowd(struct weft_scope *scope, const struct crowd *crowd)
+static int start_crowd(struct weft_scope *scope, const struct crowd *crowd)
 {
     int rc = 0;
 
@@ -154,7 +144,7 @@ static inline int start_crowd(struct weft_scope *scope, const struct crowd *crow
     return rc;
 }
 
-static inline int crowd_client(void *arg)
+static int crowd_client(void *arg)
 {
     struct weft_scope scope;
 
@@ -162,12 +152,9 @@ static inline int crowd_client(void *arg)
     return weft_scope_exit(&scope, start_crowd(&scope, arg));
 }
 
-/** All calls at once, in one thread. */
-static inline int client_weft(struct call *calls, int count)
+int client_weft(struct call *calls, int count)
 {
     struct crowd crowd = {calls, count};
 
     return weft_run(crowd_client, &crowd);
 }
-
-#endif

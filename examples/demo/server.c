@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * server.h: servers in processes of their own
+ * server.c: servers in processes of their own
  *
  * A server is one UDP socket on a port that the kernel chose and some processes that read from it.
- * They are made by fork, before this process has a loop, and they die with it.
+ * They are made by fork, before this process has a loop, and they die with it, even when it is
+ * killed. At the end of the demo they get SIGTERM and their exit status is looked at, so that a
+ * server that failed is not overlooked.
  */
-#ifndef DEMO_SERVER_H
-#define DEMO_SERVER_H
-
+#include "demo.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
@@ -15,29 +15,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <weft/weft.h>
 
-/** Room for a request or an answer. */
-#define TEXT_SIZE 64
-
-/** What comes before the request in its answer. */
-#define ANSWER_PREFIX "response for "
-
-/** At most this many processes in a server. */
-#define SERVER_PROCESSES 2
-
-/** A server. */
-struct server {
-    /** Where it listens. */
-    struct weft_address address;
-    /** How many processes it has. */
-    int count;
-    /** Their ids. */
-    pid_t pids[SERVER_PROCESSES];
-};
-
-/** A socket on a free port of 127.0.0.1; the address goes to *ret. The descriptor or -errno. */
-static inline int bind_somewhere(int type, struct weft_address *ret)
+int bind_somewhere(int type, struct weft_address *ret)
 {
     int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), one = 1;
 
@@ -56,8 +35,7 @@ static inline int bind_somewhere(int type, struct weft_address *ret)
     return fd;
 }
 
-/** fork; the child dies with its parent. */
-static inline pid_t fork_bound(void)
+pid_t fork_bound(void)
 {
     pid_t parent = getpid(), pid;
 
@@ -68,10 +46,7 @@ static inline pid_t fork_bound(void)
     return pid;
 }
 
-/** Starts `count` processes that run serve(fd, arg); its result is their exit status. 0 or -errno.
- */
-static inline int server_start(struct server *server, int count, int (*serve)(int fd, void *arg),
-                               void *arg)
+int server_start(struct server *server, int count, int (*serve)(int fd, void *arg), void *arg)
 {
     int fd = bind_somewhere(SOCK_DGRAM, &server->address);
 
@@ -93,8 +68,7 @@ static inline int server_start(struct server *server, int count, int (*serve)(in
     return close(fd) < 0 ? -errno : 0;
 }
 
-/** Ends it by SIGTERM. 0; -EPROTO when a process had failed. */
-static inline int server_stop(struct server *server)
+int server_stop(struct server *server)
 {
     int rc = 0;
 
@@ -109,5 +83,3 @@ static inline int server_stop(struct server *server)
     server->count = 0;
     return rc;
 }
-
-#endif
