@@ -108,6 +108,8 @@ static int echo_together(const struct weft_address *to)
     row_end("%d clients at once, %d kB each, came back", row_answers(), ECHO_BYTES >> 10);
     for (int i = 0; i < ECHO_CLIENTS; i++)
         wrong += !clients[i].right;
+    if (wrong > 0)
+        fprintf(stderr, "demo: %d clients did not get back what they sent\n", wrong);
     free(clients);
     return rc < 0 ? rc : wrong;
 }

@@ -2,9 +2,10 @@
 /*
  * echo_clients.c: the program examples/echo as a process, and those who talk to it
  *
- * Each of our clients is two tasks: one sends, its parent compares what comes back. Then the same
- * server is tried with nc and socat, which know nothing of weft. The server is the program echo
- * that lies in the same folder, started as a user would start it: by its path, with an address.
+ * Each of our clients is two tasks: one sends, its parent compares every byte that comes back. Then
+ * the same server is tried with nc and socat, which know nothing of weft. The server is the program
+ * echo that lies in the same folder, started as a user would start it: by its path, with an
+ * address. All clients together have twenty seconds.
  */
 #include "demo.h"
 #include <stdio.h>
