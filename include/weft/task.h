@@ -150,6 +150,9 @@ WEFT_API int weft_task_ended(const struct weft_task *task);
  */
 WEFT_API struct weft_waitq *weft_task_enders(struct weft_task *task);
 
+/** What the task's function returned, without joining; -EAGAIN while it has not ended. Plain. */
+WEFT_API int weft_task_result(const struct weft_task *task);
+
 /** Names a task for dumps; copied, cut at WEFT_NAME_SIZE - 1. NULL task: the calling one. Plain. */
 WEFT_API void weft_task_set_name(struct weft_task *task, const char *name);
 

@@ -72,6 +72,9 @@ typedef enum weft_abort weft_abort_fn(struct weft_wait *wait);
  */
 typedef void weft_describe_fn(const struct weft_wait *wait, char *buf, size_t size);
 
+/** What the wake of a listener calls, inside weft_wake; its return is what weft_wake returns. */
+typedef int weft_listen_fn(struct weft_wait *wait, ssize_t result);
+
 /** One wait, on the waiting task's stack. Fields are private except `object` and `link`. */
 struct weft_wait {
     /** Membership in a list of the primitive's own; valid while it is published. */
@@ -84,6 +87,8 @@ struct weft_wait {
     weft_describe_fn *describe;
     /** Withdraws the wait; NULL: not abortable. */
     weft_abort_fn *abort;
+    /** What a wake calls; NULL for the wait of a task. */
+    weft_listen_fn *listen;
     /** The result given to weft_wake, or -ECANCELED. */
     ssize_t result;
     /** enum weft_wait_state. */
@@ -101,6 +106,13 @@ WEFT_API WEFT_MUST_CHECK int weft_wait_begin(void);
 
 /** Prepares a wait of the calling task. `object` is what describe and abort want. Plain. */
 WEFT_API void weft_wait_init(struct weft_wait *wait, weft_describe_fn *describe, void *object);
+
+/**
+ * Prepares a listener: a wait that stands in a queue as a task's would, and whose wake calls a
+ * function instead, so that one task can wait for several things. Nobody parks on it; who published
+ * it takes it back. `fn` must not wait. Plain.
+ */
+WEFT_API void weft_wait_init_listener(struct weft_wait *wait, weft_listen_fn *fn, void *object);
 
 /**
  * Parks the calling task until the wait is woken, or withdrawn by `abort`. Returns the result.

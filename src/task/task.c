@@ -499,6 +499,11 @@ int weft_task_ended(const struct weft_task *task)
     return task->state == WEFT__TASK_ENDED;
 }
 
+int weft_task_result(const struct weft_task *task)
+{
+    return task->state == WEFT__TASK_ENDED ? task->result : -EAGAIN;
+}
+
 struct weft_waitq *weft_task_enders(struct weft_task *task)
 {
     return &task->enders;

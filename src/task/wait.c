@@ -49,8 +49,16 @@ void weft_wait_init(struct weft_wait *wait, weft_describe_fn *describe, void *ob
     wait->task = weft__task_current;
     wait->describe = describe;
     wait->abort = NULL;
+    wait->listen = NULL;
     wait->result = 0;
     wait->state = WEFT_WAIT_INIT;
+}
+
+void weft_wait_init_listener(struct weft_wait *wait, weft_listen_fn *fn, void *object)
+{
+    weft_wait_init(wait, NULL, object);
+    wait->task = NULL;
+    wait->listen = fn;
 }
 
 /** Cancellation meets a parked wait: asks its abort function, once. */
@@ -97,6 +105,8 @@ int weft_wake(struct weft_wait *wait, ssize_t result)
     bool parked = wait->state != WEFT_WAIT_INIT;
     wait->result = result;
     wait_set_state(wait, WEFT_WAIT_WOKEN);
+    if (wait->listen)
+        return wait->listen(wait, result);
     if (!parked)
         return 1;
     if (weft__unlikely(result == -ECANCELED && task->refuse))
