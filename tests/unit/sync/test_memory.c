@@ -8,6 +8,7 @@
 #include "fault.h"
 #include "sync_test.h"
 
+#include <poll.h>
 #include <string.h>
 
 /** Runs `program` on a loop over `sys`, on the engine of this test; what went wrong first. */
@@ -191,4 +192,71 @@ static int group_scenario(const struct weft_sys *sys)
 TEST_EACH_ENGINE(a_group_survives_each_failing_allocation)
 {
     fail_each_allocation("sync-group", group_scenario);
+}
+
+/* Select, and waiting for several. */
+
+/** A select over a queue, an instant and a descriptor, which ends by the instant. */
+static int use_select(void *arg)
+{
+    struct weft_queue_options options = {.capacity = 0};
+    struct weft_queue *queue = NULL;
+    void *got = NULL;
+    int fds[2], rc;
+
+    (void)arg;
+    rc = weft_pipe(fds);
+    if (rc < 0)
+        return rc;
+    rc = weft_queue_new(weft_loop_current(), &options, &queue);
+    if (rc == 0) {
+        struct weft_case cases[] = {weft_case_get(queue, &got), weft_case_ready(fds[0], POLLIN),
+                                    weft_case_at(weft_after(WEFT_MS))};
+        rc = weft_select(cases, 3);
+        CHECK(rc == 1 || rc == 2 || rc < 0);
+        if (rc == 1)
+            rc = cases[1].result;
+        else if (rc == 2)
+            rc = 0;
+        CHECK_ERR(weft_queue_try_put(queue, NULL), -EAGAIN);
+    }
+    weft_queue_free(queue);
+    (void)!weft_close(fds[0]);
+    (void)!weft_close(fds[1]);
+    return rc;
+}
+
+static int select_scenario(const struct weft_sys *sys)
+{
+    return run_over(sys, use_select);
+}
+
+TEST_EACH_ENGINE(a_select_survives_each_failing_allocation)
+{
+    fail_each_allocation("sync-select", select_scenario);
+}
+
+static int use_wait_tasks(void *arg)
+{
+    struct weft_task *tasks[3] = {NULL};
+    struct weft_scope scope;
+    int rc = 0;
+
+    (void)arg;
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    for (int i = 0; i < 3 && rc == 0; i++)
+        rc = weft_spawn_fn(&scope, &tasks[i], sleep_and_succeed, NULL);
+    if (rc == 0)
+        rc = weft_wait_tasks(tasks, 3, WEFT_ALL_COMPLETED, WEFT_SEC);
+    return weft_scope_exit(&scope, rc > 0 ? 0 : rc);
+}
+
+static int wait_tasks_scenario(const struct weft_sys *sys)
+{
+    return run_over(sys, use_wait_tasks);
+}
+
+TEST_EACH_ENGINE(a_wait_for_tasks_survives_each_failing_allocation)
+{
+    fail_each_allocation("sync-wait-tasks", wait_tasks_scenario);
 }
