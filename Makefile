@@ -58,8 +58,8 @@ library_sources := $(call find_files,src,*.c) $(call find_files,src,*.S)
 library_objects := $(patsubst %,$(B)/obj/%.o,$(library_sources))
 support_objects := $(patsubst %,$(B)/obj/%.o,$(wildcard tests/support/*.c))
 test_programs := $(patsubst %.c,$(B)/%,$(call find_files,tests,test_*.c))
-# An example is one file; where a folder has its name (examples/demo.c, examples/demo/), the .c files
-# in it are parts of that program.
+# An example is one file; where a folder has its name (examples/demo.c, examples/demo/), the .c
+# files in it are parts of that program.
 example_sources := $(call find_files,examples,*.c)
 is_part = $(wildcard $(patsubst %/,%,$(dir $(1))).c)
 example_parts := $(foreach source,$(example_sources),$(if $(call is_part,$(source)),$(source)))
