@@ -24,8 +24,7 @@
 static struct fault_table fault;
 static const struct weft_sys *const sys = &fault.sys;
 
-/* --- Which call fails
- * ----------------------------------------------------------------------------- */
+/* --- Which call fails ------------------------------------------------------------------------ */
 
 /* Twelve calls, of which every third is an allocation, as a text of '.' and 'x'. */
 static void twelve_calls(char *text)
@@ -125,8 +124,7 @@ TEST(entries_that_the_wrapped_table_lacks_stay_missing)
     weft__sim_free(world);
 }
 
-/* --- What a fault does
- * ---------------------------------------------------------------------------- */
+/* --- What a fault does ----------------------------------------------------------------------- */
 
 TEST(a_close_that_fails_has_closed)
 {
@@ -186,8 +184,7 @@ TEST(what_is_not_given_back_is_reported)
     CHECK_EQ(fault_report_leaks(&fault), 0);
 }
 
-/* --- Storms
- * --------------------------------------------------------------------------------------- */
+/* --- Storms ---------------------------------------------------------------------------------- */
 
 TEST(a_storm_interrupts_about_as_many_calls_as_it_was_told)
 {
@@ -247,8 +244,7 @@ TEST(a_storm_cuts_streams_short_and_leaves_datagrams_whole)
     }
 }
 
-/* --- Sweeps
- * --------------------------------------------------------------------------------------- */
+/* --- Sweeps ---------------------------------------------------------------------------------- */
 
 static int runs;
 
@@ -363,8 +359,7 @@ TEST(a_sweep_finds_planted_mistakes)
     check_planted(never_recovers, "CHECK_OK(ret->rc)");
 }
 
-/* --- Floors
- * --------------------------------------------------------------------------------------- */
+/* --- Floors ---------------------------------------------------------------------------------- */
 
 static void below_the_floor(void)
 {

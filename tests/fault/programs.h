@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * programs.h: programs that sweeps run, as scenarios over a table
+ *
+ *     FAULT_PROGRAM(echo)
+ *     {
+ *         ... a task; returns 0 or the code of what failed ...
+ *     }
+ *     static const struct fault_sweep sweep = {"echo", run_echo, NULL};
+ *
+ * A program must come to its end whichever call fails: it looks at every result, closes what it
+ * opened, and lets its scope's fail-fast policy end the others. It never checks a result with
+ * CHECK.
+ */
+#ifndef FAULT_PROGRAMS_H
+#define FAULT_PROGRAMS_H
+
+#include "fault.h"
+#include "test.h"
+
+#include <weft/weft.h>
+
+/** Runs a program as a task of a new loop over `sys`, on the engine of the running test. */
+static inline int fault_on_loop(const struct weft_sys *sys, int (*program)(void *arg))
+{
+    const struct weft_loop_options options = {.size = sizeof options, .sys = sys};
+    struct weft_loop *loop;
+    int rc = weft_loop_create(&options, &loop);
+
+    if (rc < 0)
+        return rc;
+    rc = weft_loop_run_task(loop, program, NULL);
+    CHECK_EQ(weft_loop_free(loop), 0);
+    return rc;
+}
+
+/** Defines the program `name` and the scenario run_<name>. */
+#define FAULT_PROGRAM(name)                                                                        \
+    static int name(void *arg);                                                                    \
+    static int run_##name(const struct weft_sys *sys)                                              \
+    {                                                                                              \
+        return fault_on_loop(sys, name);                                                           \
+    }                                                                                              \
+    static int name(void *arg __attribute__((unused)))
+
+/** The first failure of two codes. */
+static inline int first_of(int before, int after)
+{
+    return before < 0 ? before : after;
+}
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_calls.c: system calls fail, each with each of its errors, at each place in turn
+ *
+ * Programs over the raw calls are run once for each call that they make and each error that a
+ * kernel gives for it: that one call failing alone, and, for errors that last, all calls of the
+ * entry from there on. Either the program's result is that error, or the error was dealt with on
+ * the way (an interrupted call is repeated, a missing call has a lesser way) and the result is
+ * right. Never may a run hang, leak, or spoil the next one. With io_uring the transfers pass the
+ * table by; there the calls of the engine itself fail, and all that is made and set up by ordinary
+ * calls.
+ *
+ * The same programs then run in storms, in which many calls are interrupted and transfers are cut
+ * short: there the result must be that of calm weather.
+ */
+#include "programs.h"
+#include "loop/poller.h"
+#include <errno.h>
+#include <string.h>
+
+enum { BYTES = 3000 };
+
+/* The error itself, or it was dealt with, or what the other side of it sees: its peer went away. */
+static bool documented(int rc, int code)
+{
+    return rc == 0 || rc == -code || rc == -ECONNRESET || rc == -EPIPE;
+}
+
+static void sweep_calls(const struct fault_sweep *sweep)
+{
+    uint64_t others = FAULT_ALL & ~FAULT_ALLOCATIONS;
+
+    test_limit(120);
+    fault_floor("calls", sweep, fault_sweep_errors(sweep, others));
+}
+
+static int close_both(const int fds[2], int rc)
+{
+    rc = first_of(rc, weft_close(fds[0]));
+    return first_of(rc, weft_close(fds[1]));
+}
+
+/* --- The loop itself ------------------------------------------------------------------------- */
+
+FAULT_PROGRAM(sleep_a_little)
+{
+    struct weft_scope scope;
+
+    weft_scope_enter(&scope, WEFT_HOUR);
+    int rc = weft_sleep(10 * WEFT_US);
+    return weft_scope_exit(&scope, rc < 0 ? rc : weft_yield());
+}
+
+TEST_EACH_ENGINE(a_loop_and_a_sleep)
+{
+    static const struct fault_sweep sweep = {"sleep", run_sleep_a_little, documented};
+
+    sweep_calls(&sweep);
+}
+
+/* --- Pipes and socket pairs ------------------------------------------------------------------ */
+
+static int writer(int fd)
+{
+    char bytes[BYTES];
+
+    memset(bytes, 'w', sizeof bytes);
+    int rc = weft_yield();
+    return rc < 0 ? rc : weft_write_all(fd, bytes, sizeof bytes);
+}
+WEFT_TASK(writer, int);
+
+/* Reads all that the writer wrote. */
+static int read_all(int fd)
+{
+    char bytes[500];
+    size_t got = 0;
+    ssize_t n = 0;
+
+    while (got < BYTES && (n = weft_read(fd, bytes, sizeof bytes)) > 0) {
+        CHECK(bytes[0] == 'w' && bytes[n - 1] == 'w');
+        got += (size_t)n;
+    }
+    CHECK(n < 0 || got == BYTES);
+    return n < 0 ? (int)n : 0;
+}
+
+static int talk_over(const int fds[2])
+{
+    struct weft_scope scope;
+
+    weft_scope_enter(&scope, WEFT_HOUR);
+    (void)weft_go(&scope, writer, fds[1]);
+    return close_both(fds, weft_scope_exit(&scope, read_all(fds[0])));
+}
+
+FAULT_PROGRAM(talk_over_pipe)
+{
+    int fds[2];
+    int rc = weft_pipe(fds);
+
+    return rc < 0 ? rc : talk_over(fds);
+}
+
+TEST_EACH_ENGINE(a_reader_and_a_writer_of_a_pipe)
+{
+    static const struct fault_sweep sweep = {"pipe", run_talk_over_pipe, documented};
+
+    sweep_calls(&sweep);
+}
+
+FAULT_PROGRAM(talk_over_socketpair)
+{
+    int fds[2];
+    int rc = weft_socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+
+    return rc < 0 ? rc : talk_over(fds);
+}
+
+TEST_EACH_ENGINE(a_reader_and_a_writer_of_a_socket_pair)
+{
+    static const struct fault_sweep sweep = {"socketpair", run_talk_over_socketpair, documented};
+
+    sweep_calls(&sweep);
+}
+
+/* A descriptor that weft did not make and whose flags it must not change. */
+FAULT_PROGRAM(talk_over_foreign_pipe)
+{
+    const struct weft_sys *sys = weft__sys_current();
+    int fds[2];
+    int rc = sys->pipe2(sys, fds, 0);
+
+    if (rc < 0)
+        return rc;
+    rc = talk_over(fds);
+    return rc;
+}
+
+/* Where fstat fails, nobody can tell whether a descriptor of others is still the same file; then
+ * its waiters are sent away as if it were not. */
+static bool documented_of_others(int rc, int code)
+{
+    return documented(rc, code) || rc == -EBADF;
+}
+
+TEST_EACH_ENGINE(a_reader_and_a_writer_of_a_blocking_pipe_of_others)
+{
+    static const struct fault_sweep sweep = {"foreign_pipe", run_talk_over_foreign_pipe,
+                                             documented_of_others};
+
+    sweep_calls(&sweep);
+}
+
+/* --- Sockets --------------------------------------------------------------------------------- */
+
+static int loopback(struct weft_address *ret)
+{
+    return weft_address_parse("127.0.0.1:0", ret);
+}
+
+static int answer_one(int fd)
+{
+    struct weft_address from;
+    char bytes[16];
+    ssize_t n = weft_recvfrom(fd, bytes, sizeof bytes, 0, &from);
+
+    if (n >= 0)
+        n = weft_sendto(fd, bytes, (size_t)n, 0, &from);
+    return n < 0 ? (int)n : 0;
+}
+WEFT_TASK(answer_one, int);
+
+static int ask(const struct weft_address *server)
+{
+    char bytes[16] = "";
+    int fd = weft_udp_connect(server);
+
+    if (fd < 0)
+        return fd;
+    ssize_t n = weft_send(fd, "question", 9, 0);
+    if (n >= 0)
+        n = weft_recv(fd, bytes, sizeof bytes, 0);
+    CHECK(n < 0 || strcmp(bytes, "question") == 0);
+    return first_of(n < 0 ? (int)n : 0, weft_close(fd));
+}
+
+FAULT_PROGRAM(ask_by_datagram)
+{
+    struct weft_scope scope;
+    struct weft_address address;
+
+    CHECK_EQ(loopback(&address), 0);
+    int fd = weft_udp_bind(&address);
+    if (fd < 0)
+        return fd;
+    weft_scope_enter(&scope, WEFT_HOUR);
+    int rc = weft_local_address(fd, &address);
+    if (rc == 0)
+        rc = weft_go(&scope, answer_one, fd);
+    if (rc == 0)
+        rc = ask(&address);
+    rc = weft_scope_exit(&scope, rc);
+    return first_of(rc, weft_close(fd));
+}
+
+TEST_EACH_ENGINE(a_question_and_an_answer_by_datagram)
+{
+    static const struct fault_sweep sweep = {"udp", run_ask_by_datagram, documented};
+
+    sweep_calls(&sweep);
+}
+
+static int serve_one(int listener)
+{
+    struct weft_address peer;
+    int fd = weft_accept(listener, &peer);
+
+    if (fd < 0)
+        return fd;
+    int rc = weft_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    if (rc == 0)
+        rc = read_all(fd);
+    if (rc == 0)
+        rc = weft_write_all(fd, "thanks", 6);
+    return first_of(rc, weft_close(fd));
+}
+WEFT_TASK(serve_one, int);
+
+static int visit(const struct weft_address *server)
+{
+    struct weft_address peer;
+    char bytes[16];
+    int fd = weft_tcp_connect(server);
+
+    if (fd < 0)
+        return fd;
+    int rc = weft_peer_address(fd, &peer);
+    if (rc == 0)
+        rc = writer(fd);
+    if (rc == 0)
+        rc = weft_shutdown(fd, SHUT_WR);
+    if (rc == 0) {
+        ssize_t n = weft_recv(fd, bytes, sizeof bytes, 0);
+        CHECK(n <= 0 || memcmp(bytes, "thanks", (size_t)n) == 0);
+        rc = n < 0 ? (int)n : 0;
+    }
+    return first_of(rc, weft_close(fd));
+}
+
+FAULT_PROGRAM(visit_by_stream)
+{
+    struct weft_scope scope;
+    struct weft_address address;
+
+    CHECK_EQ(loopback(&address), 0);
+    int listener = weft_tcp_listen(&address, 4);
+    if (listener < 0)
+        return listener;
+    weft_scope_enter(&scope, WEFT_HOUR);
+    int rc = weft_local_address(listener, &address);
+    if (rc == 0)
+        rc = weft_go(&scope, serve_one, listener);
+    if (rc == 0)
+        rc = visit(&address);
+    rc = weft_scope_exit(&scope, rc);
+    return first_of(rc, weft_close(listener));
+}
+
+TEST_EACH_ENGINE(a_visit_by_stream)
+{
+    static const struct fault_sweep sweep = {"tcp", run_visit_by_stream, documented};
+
+    sweep_calls(&sweep);
+}
+
+/* Sockets made by hand: each plain call on its own, and waiting for readiness. */
+FAULT_PROGRAM(plain_calls)
+{
+    struct weft_address address;
+    int one = weft_socket(AF_INET, SOCK_DGRAM, 0);
+
+    if (one < 0)
+        return one;
+    CHECK_EQ(loopback(&address), 0);
+    int rc = weft_bind(one, &address);
+    if (rc == 0)
+        rc = weft_local_address(one, &address);
+    if (rc == 0)
+        rc = weft_connect(one, &address);
+    if (rc == 0)
+        rc = weft_poll(one, POLLOUT);
+    ssize_t n = rc < 0 ? rc : weft_send(one, "x", 1, 0);
+    if (n >= 0)
+        n = weft_poll(one, POLLIN);
+    return first_of(n < 0 ? (int)n : 0, weft_close(one));
+}
+
+TEST_EACH_ENGINE(plain_calls_and_readiness)
+{
+    static const struct fault_sweep sweep = {"plain", run_plain_calls, documented};
+
+    sweep_calls(&sweep);
+}
+
+/* --- Storms ---------------------------------------------------------------------------------- */
+
+/* Runs a program in a storm; on a simulated world transfers are also told to come again, which an
+ * engine that reports edges cannot be told (a kernel would not say so of what is ready). */
+static void run_in_storm(int (*run)(const struct weft_sys *sys), uint64_t seed, unsigned percent)
+{
+    const struct weft_sys *inner = &weft_sys_default;
+    struct fault_table fault;
+
+    if (test_engine_is("sim"))
+        CHECK_OK(weft__sim_new(seed, &inner));
+    fault_wrap(&fault, inner);
+    fault_storm(&fault, seed, percent, test_engine_is("sim") ? percent : 0, percent);
+    int rc = run(&fault.sys);
+    if (rc != 0)
+        FAIL("seed %llu, %u percent: %d", (unsigned long long)seed, percent, rc);
+    CHECK_EQ(fault_report_leaks(&fault), 0);
+    if (inner != &weft_sys_default)
+        weft__sim_free(inner);
+}
+
+static void run_in_storms(int (*run)(const struct weft_sys *sys))
+{
+    static const unsigned percents[] = {10, 30, 90};
+
+    for (size_t i = 0; i < sizeof percents / sizeof *percents; i++)
+        for (uint64_t seed = 1; seed <= 30; seed++)
+            run_in_storm(run, seed, percents[i]);
+}
+
+TEST_EACH_ENGINE(pipes_in_storms)
+{
+    run_in_storms(run_talk_over_pipe);
+    run_in_storms(run_talk_over_foreign_pipe);
+}
+
+TEST_EACH_ENGINE(datagrams_in_storms)
+{
+    run_in_storms(run_ask_by_datagram);
+    run_in_storms(run_plain_calls);
+}
+
+TEST_EACH_ENGINE(streams_in_storms)
+{
+    run_in_storms(run_talk_over_socketpair);
+    run_in_storms(run_visit_by_stream);
+}
