@@ -311,7 +311,7 @@ MAYBE_UNUSED static void close_behind(struct world *w, int fd)
 
 MAYBE_UNUSED static void note_closed(struct weft__descriptor *descriptor, void *arg)
 {
-    (void)descriptor;
+    CHECK(!weft__descriptor_busy(descriptor));
     *(bool *)arg = true;
 }
 

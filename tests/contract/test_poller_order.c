@@ -191,6 +191,25 @@ TEST_EACH_ENGINE(readiness_tells_what_holds_and_waits_for_what_does_not)
     }
 }
 
+TEST_EACH_ENGINE(readiness_of_either_direction_is_waited_for_in_one)
+{
+    EACH_MODE(mode)
+    {
+        struct world w = world_open();
+        int fds[2];
+        make_pair(&w, mode, fds);
+        size_t held = fill(&w, fds[0]);
+        struct call either = call_poll(fds[0], POLLIN | POLLOUT);
+        CHECK_EQ(call_submit(&w, &either), 0);
+        world_settle(&w);
+        CHECK_EQ(either.over, 0);
+        drain(&w, fds[1], held);
+        CHECK_EQ(call_result(&w, &either), POLLOUT);
+        close_both(&w, fds);
+        world_close(&w);
+    }
+}
+
 TEST_EACH_ENGINE(readiness_is_told_to_everyone_and_leaves_the_bytes_to_the_reader)
 {
     EACH_MODE(mode)

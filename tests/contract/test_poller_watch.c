@@ -331,6 +331,77 @@ TEST_EACH_ENGINE(a_callback_may_close_its_descriptor)
     }
 }
 
+/** Closes a pipe's reading end from a callback, and gives its number to a new, watched pipe. */
+struct successor {
+    /** The engine. */
+    struct world *w;
+    /** What is closed. */
+    int fd;
+    /** The two watches that close each other's descriptor: only the first to run does. */
+    bool closed;
+    /** The new pipe. */
+    int fds[2];
+    /** Its watch. */
+    struct counter counter;
+};
+
+static void succeed(struct weft__descriptor *descriptor, void *arg)
+{
+    struct successor *successor = arg;
+    struct world *w = successor->w;
+    descriptor->generation++;
+    descriptor->flags = 0;
+    descriptor->closed = NULL;
+    close_behind(w, successor->fd);
+    make_pipe(w, &owned_nonblocking, successor->fds);
+    CHECK_EQ(successor->fds[0], successor->fd);
+    CHECK_OK(set_watch(w, successor->fd, WEFT__DIRECTION_IN, count, &successor->counter));
+    successor->closed = true;
+}
+
+static void close_other(void *arg)
+{
+    struct successor *successor = arg;
+    struct weft__descriptor *descriptor = entry(successor->w, successor->fd);
+    if (successor->closed || descriptor->flags & WEFT__DESCRIPTOR_CLOSING)
+        return;
+    descriptor->flags |= WEFT__DESCRIPTOR_CLOSING;
+    descriptor->watch[WEFT__DIRECTION_IN].fn = NULL;
+    descriptor->closed = succeed;
+    descriptor->closed_arg = successor;
+    if (successor->w->poller->ops->forget(successor->w->poller, descriptor) == 1)
+        succeed(descriptor, successor);
+}
+
+/* Both are ready in one wait; the event of the one that is closed first is on its way already. */
+TEST_EACH_ENGINE(an_event_of_a_closed_descriptor_does_not_reach_the_next_of_its_number)
+{
+    for (int victim = 0; victim < 2; victim++) {
+        struct world w = world_open();
+        struct counter idle = {.w = &w, .remove = -1, .take = -1};
+        int pipes[2][2];
+        make_pipe(&w, &owned_nonblocking, pipes[0]);
+        make_pipe(&w, &owned_nonblocking, pipes[1]);
+        struct successor successor = {.w = &w, .fd = pipes[victim][0], .counter = idle};
+        CHECK_OK(set_watch(&w, pipes[victim][0], WEFT__DIRECTION_IN, count, &idle));
+        CHECK_OK(set_watch(&w, pipes[!victim][0], WEFT__DIRECTION_IN, close_other, &successor));
+        world_settle(&w);
+        feed(&w, pipes[0][1], "x");
+        feed(&w, pipes[1][1], "x");
+        for (int i = 0; i < 1000 && !successor.closed; i++)
+            (void)world_wait(&w, 10 * WEFT_MS);
+        CHECK(successor.closed);
+        world_settle(&w);
+        CHECK_EQ(successor.counter.calls, 0);
+        feed(&w, successor.fds[1], "x");
+        wait_for(&w, &successor.counter, 1);
+        close_both(&w, successor.fds);
+        close_fd(&w, pipes[victim][1]);
+        close_both(&w, pipes[!victim]);
+        world_close(&w);
+    }
+}
+
 /* --- Odd descriptors ------------------------------------------------------------------------- */
 
 static int open_temporary(void)
@@ -360,6 +431,21 @@ TEST_EACH_ENGINE(a_regular_file_is_ready_in_each_wait)
     before = out.calls;
     world_settle(&w);
     CHECK_EQ(out.calls, before);
+    /* Whatever stays in this list keeps the engine from ever sleeping again. */
+    CHECK(weft__list_empty(&w.poller->always));
+    close_fd(&w, fd);
+    world_close(&w);
+}
+
+TEST_EACH_ENGINE(a_watched_regular_file_keeps_a_wait_without_limit_from_sleeping)
+{
+    struct world w = world_open();
+    struct counter counter = {.w = &w, .remove = -1, .take = -1};
+    int fd = open_temporary();
+    CHECK_OK(set_watch(&w, fd, WEFT__DIRECTION_IN, count, &counter));
+    for (int i = 0; i < 4; i++)
+        (void)world_wait(&w, WEFT_FOREVER);
+    CHECK_EQ(counter.calls, 4);
     close_fd(&w, fd);
     world_close(&w);
 }

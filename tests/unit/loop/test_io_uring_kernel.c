@@ -464,6 +464,24 @@ TEST(the_engine_gets_every_result_of_a_crowd_that_overflows_its_queue)
     poller->ops->close(poller);
 }
 
+TEST(results_that_have_no_room_are_served_in_the_same_wait)
+{
+    enum { COUNT = 3000 };
+    static struct weft__op polls[COUNT];
+    struct weft__poller *poller = open_engine(sys);
+    int fds[2], over = 0;
+    make_pair(fds);
+    for (int i = 0; i < COUNT; i++) {
+        polls[i] = operation(WEFT__OP_POLL, fds[0], NULL, 0, &over);
+        polls[i].events = POLLOUT;
+        CHECK_EQ(poller->ops->submit(poller, &polls[i]), 0);
+    }
+    CHECK_EQ(poller->ops->wait(poller, 5 * WEFT_SEC), COUNT);
+    CHECK_EQ(over, COUNT);
+    close_pair(fds);
+    poller->ops->close(poller);
+}
+
 /* --- Signals --------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t signals;
@@ -523,6 +541,8 @@ TEST(a_signal_makes_the_engine_come_back_early_with_nothing)
     make_pair(fds);
     struct weft__op recv = operation(WEFT__OP_RECV, fds[0], buf, sizeof buf, &over);
     CHECK_EQ(poller->ops->submit(poller, &recv), 0);
+    /* A call that submits something tells of that and not of the signal. */
+    settle(poller);
     start_signals();
     CHECK_EQ(poller->ops->wait(poller, WEFT_FOREVER), 0);
     stop_signals();
@@ -759,6 +779,12 @@ TEST(a_watch_whose_thread_has_ended_goes_on)
     descriptor->watch[WEFT__DIRECTION_IN] = (struct weft__watch){count_call, &calls};
     CHECK_OK(poller->ops->arm(poller, descriptor));
     CHECK_OK(wait_in_thread(poller));
+    /* The kernel gives the request back, which tells nothing about the descriptor. */
+    struct weft__uring_cqe back = {WEFT__URING_KIND_WATCH |
+                                       weft__uring_watch_name(descriptor, WEFT__DIRECTION_IN),
+                                   -ECANCELED, 0};
+    CHECK_EQ(weft__uring_result(weft__uring_of(poller), &back), 0);
+    CHECK_EQ(calls, 0);
     CHECK_EQ(write(fds[1], "x", 1), 1);
     for (int i = 0; i < 1000 && calls < 2; i++)
         CHECK_OK(poller->ops->wait(poller, 10 * WEFT_MS));

@@ -12,6 +12,7 @@
 #include "loop/poller_backend.h"
 #include "test.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -24,6 +25,10 @@ static struct {
     struct weft_sys table;
     /** Calls of epoll_ctl, io_uring_enter, fcntl(F_SETFL). */
     int controls, enters, flag_changes;
+    /** How many descriptors the last poll of several was given. */
+    size_t polled;
+    /** The largest memory asked for. */
+    size_t largest;
     /** Calls that may fail, so far. */
     int calls;
     /** Which of them fails; 0: none. */
@@ -89,7 +94,18 @@ static int counted_socketpair(const struct weft_sys *table, int domain, int type
 static void *counted_realloc(const struct weft_sys *table, void *p, size_t size)
 {
     (void)table;
+    if (size > counted.largest)
+        counted.largest = size;
     return size > 0 && fails() ? NULL : sys->realloc(sys, p, size);
+}
+
+/* The engine's own call may wait; a look at one descriptor never does. */
+static int counted_poll(const struct weft_sys *table, struct pollfd *fds, size_t count,
+                        weft_ns timeout)
+{
+    (void)table;
+    counted.polled = count;
+    return sys->poll(sys, fds, count, timeout);
 }
 
 static int counted_fcntl(const struct weft_sys *table, int fd, int command, long arg)
@@ -106,6 +122,7 @@ static const struct weft_sys *counting(void)
     counted.table.realloc = counted_realloc;
     counted.table.mmap = counted_mmap;
     counted.table.fcntl = counted_fcntl;
+    counted.table.poll = counted_poll;
     counted.table.socketpair = counted_socketpair;
     counted.table.epoll_create1 = counted_epoll_create1;
     counted.table.epoll_ctl = counted_epoll_ctl;
@@ -258,6 +275,124 @@ TEST(no_engine_ever_sets_the_flags_of_a_file)
         make_pipe(poller, i % 2, fds);
         ping(poller, fds, 3);
         CHECK_EQ(counted.flag_changes, 0);
+        close_pipe(poller, fds);
+        poller->ops->close(poller);
+    }
+}
+
+TEST(a_wild_number_makes_no_room_for_millions)
+{
+    const struct weft__poller_ops *const engines[] = {&weft__poller_poll, &weft__poller_epoll,
+                                                      &weft__poller_io_uring};
+    for (int i = 0; i < 3; i++) {
+        char byte;
+        int over = 0;
+        struct weft__poller *poller = open_engine(engines[i]);
+        struct weft__op read = read_op(INT32_MAX, &byte, &over);
+        int rc = poller->ops->submit(poller, &read);
+        CHECK_ERR(rc == 1 ? read.result : rc, -EBADF);
+        CHECK(counted.largest < 1 << 20);
+        poller->ops->close(poller);
+    }
+}
+
+/** How many files an epoll descriptor watches. */
+static int watched_by(const struct weft__poller *poller)
+{
+    char path[64], line[256];
+    int count = 0;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", poller->ops->fd(poller));
+    FILE *info = fopen(path, "re");
+    CHECK(info);
+    while (fgets(line, sizeof line, info))
+        count += strncmp(line, "tfd:", 4) == 0;
+    CHECK_EQ(fclose(info), 0);
+    return count;
+}
+
+TEST(epoll_keeps_nothing_of_a_foreign_descriptor_whose_last_waiter_left)
+{
+    int fds[2], over = 0;
+    char byte;
+    struct weft__poller *poller = open_engine(&weft__poller_epoll);
+    make_pipe(poller, false, fds);
+    struct weft__op read = read_op(fds[0], &byte, &over);
+    CHECK_EQ(poller->ops->submit(poller, &read), 0);
+    CHECK_EQ(watched_by(poller), 1);
+    CHECK_EQ(poller->ops->cancel(poller, &read), 1);
+    CHECK_EQ(watched_by(poller), 0);
+    close_pipe(poller, fds);
+    poller->ops->close(poller);
+}
+
+TEST(poll_is_not_given_what_nobody_waits_for)
+{
+    int fds[2], over = 0;
+    char byte;
+    struct weft__poller *poller = open_engine(&weft__poller_poll);
+    make_pipe(poller, false, fds);
+    struct weft__op read = read_op(fds[0], &byte, &over);
+    CHECK_EQ(poller->ops->submit(poller, &read), 0);
+    settle(poller);
+    CHECK_EQ(counted.polled, 1);
+    CHECK_EQ(poller->ops->cancel(poller, &read), 1);
+    settle(poller);
+    CHECK_EQ(counted.polled, 0);
+    close_pipe(poller, fds);
+    poller->ops->close(poller);
+}
+
+static void never_called(void *arg)
+{
+    (void)arg;
+    FAIL("a watch on a closed number was called");
+}
+
+TEST(poll_drops_a_watch_whose_number_was_closed_behind_it)
+{
+    int fds[2];
+    struct weft__poller *poller = open_engine(&weft__poller_poll);
+    make_pipe(poller, false, fds);
+    struct weft__descriptor *descriptor = weft__descriptor_get(poller, fds[0]);
+    descriptor->watch[WEFT__DIRECTION_IN].fn = never_called;
+    CHECK_OK(poller->ops->arm(poller, descriptor));
+    CHECK_OK(close(fds[0]));
+    settle(poller);
+    /* It would be "ready" in every wait, and no wait would ever sleep. */
+    CHECK_EQ(counted.polled, 0);
+    CHECK_OK(close(fds[1]));
+    poller->ops->close(poller);
+}
+
+/* On such a kernel, and on terminals everywhere, a pipe in blocking mode is asked first and then
+ * given at most what it surely takes. A call that blocked would hang this test. */
+TEST(a_kernel_without_RWF_NOWAIT_blocks_no_read_and_no_write)
+{
+    static char bytes[1 << 20];
+    const struct weft__poller_ops *const engines[] = {&weft__poller_poll, &weft__poller_epoll};
+    for (int i = 0; i < 2; i++) {
+        int fds[2], over = 0;
+        char byte;
+        struct weft__poller *poller = open_engine(engines[i]);
+        counted.table.read_flags = NULL;
+        counted.table.write_flags = NULL;
+        make_pipe(poller, false, fds);
+        struct weft__op read = read_op(fds[0], &byte, &over);
+        CHECK_EQ(poller->ops->submit(poller, &read), 0);
+        settle(poller);
+        CHECK_EQ(poller->ops->cancel(poller, &read), 1);
+        for (int written = 0; written < 1000; written++) {
+            struct weft__op write = read_op(fds[1], bytes, &over);
+            write.code = WEFT__OP_WRITE;
+            write.direction = WEFT__DIRECTION_OUT;
+            write.len = sizeof bytes;
+            if (poller->ops->submit(poller, &write) == 0) {
+                CHECK(written > 0);
+                CHECK_EQ(poller->ops->cancel(poller, &write), 1);
+                break;
+            }
+            CHECK(write.result > 0 && write.result < (ssize_t)sizeof bytes);
+        }
         close_pipe(poller, fds);
         poller->ops->close(poller);
     }
