@@ -44,6 +44,7 @@ SYNC_TEST(a_new_round_may_begin_before_the_last_one_has_left)
     CHECK_EQ(weft_barrier_wait(&barrier), 1);
     CHECK_EQ(first.rc, NOT_RETURNED);
     CHECK_ERR(weft_within(WEFT_MS, weft_barrier_wait(&barrier)), -ETIMEDOUT);
+    settle();
     CHECK_EQ(first.rc, 0);
     start_waiter(&scope, come, &second, &barrier);
     CHECK_EQ(weft_barrier_wait(&barrier), 1);

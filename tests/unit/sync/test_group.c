@@ -3,7 +3,7 @@
  * test_group.c: all of several calls, the first of them, and each as it ends
  *
  * Results in order, who cancels whom, what is returned when, and that nothing is returned while
- * a call still runs. Times are the loop's; the calls sleep a few milliseconds at most.
+ * a call still runs. Which call ends before which is a matter of turns, not of time.
  */
 #include "sync_test.h"
 
@@ -11,21 +11,24 @@
 
 /** What a call does. */
 struct job {
-    /** How long it sleeps. */
-    weft_ns delay;
-    /** What it returns when it slept on. */
+    /** How often it lets others run before it returns; NEVER: it sleeps until it is cancelled. */
+    int turns;
+    /** What it returns when nothing refused its waits. */
     int result;
-    /** What its sleep gave; NOT_RETURNED while it sleeps. */
-    int slept;
+    /** What its last wait gave; NOT_RETURNED while it has not begun. */
+    int waited;
 };
+
+#define NEVER (-1)
 
 static int run_job(void *arg)
 {
     struct job *job = arg;
 
-    job->slept = NOT_RETURNED;
-    job->slept = weft_sleep(job->delay);
-    return job->slept < 0 ? job->slept : job->result;
+    job->waited = job->turns == NEVER ? weft_sleep(WEFT_HOUR) : 0;
+    for (int i = 0; i < job->turns && job->waited == 0; i++)
+        job->waited = weft_yield();
+    return job->waited < 0 ? job->waited : job->result;
 }
 
 /** Makes calls of jobs. */
@@ -42,7 +45,7 @@ static void prepare(struct weft_call *calls, struct job *jobs, size_t count)
 
 SYNC_TEST(gather_gives_results_in_the_order_of_the_calls)
 {
-    struct job jobs[3] = {{3 * WEFT_MS, 30, 0}, {WEFT_MS, 10, 0}, {2 * WEFT_MS, 20, 0}};
+    struct job jobs[3] = {{9, 30, 0}, {3, 10, 0}, {6, 20, 0}};
     struct weft_call calls[3];
 
     prepare(calls, jobs, 3);
@@ -55,13 +58,13 @@ SYNC_TEST(gather_gives_results_in_the_order_of_the_calls)
 
 SYNC_TEST(a_failure_in_a_gather_cancels_the_rest_and_is_returned)
 {
-    struct job jobs[3] = {{WEFT_HOUR, 0, 0}, {WEFT_MS, -EPROTO, 0}, {0, 5, 0}};
+    struct job jobs[3] = {{NEVER, 0, 0}, {3, -EPROTO, 0}, {0, 5, 0}};
     struct weft_call calls[3];
 
     prepare(calls, jobs, 3);
     CHECK_ERR(weft_gather(calls, 3), -EPROTO);
     CHECK_ERR(calls[0].result, -ECANCELED);
-    CHECK_ERR(jobs[0].slept, -ECANCELED);
+    CHECK_ERR(jobs[0].waited, -ECANCELED);
     CHECK_ERR(calls[1].result, -EPROTO);
     CHECK_EQ(calls[2].result, 5);
 }
@@ -78,17 +81,29 @@ SYNC_TEST(a_gather_in_a_cancelled_scope_makes_no_call)
     CHECK_ERR(weft_gather(calls, 1), -ECANCELED);
     CHECK_EQ(weft_scope_exit(&scope, 0), 0);
     CHECK_ERR(calls[0].result, -ECANCELED);
-    CHECK_EQ(jobs[0].slept, 77);
+    CHECK_EQ(jobs[0].waited, 77);
 }
 
-SYNC_TEST(a_gather_that_is_cut_by_a_deadline_has_ended_all_its_calls)
+/** Cancels the scope when everybody waits. */
+static int cancel_soon(void *scope)
 {
-    struct job jobs[2] = {{WEFT_HOUR, 1, 0}, {0, 2, 0}};
+    settle();
+    weft_scope_cancel(scope, -EPROTO);
+    return 0;
+}
+
+SYNC_TEST(a_gather_that_is_cut_has_ended_all_its_calls)
+{
+    struct job jobs[2] = {{NEVER, 1, 0}, {0, 2, 0}};
+    struct weft_scope scope;
     struct weft_call calls[2];
 
     prepare(calls, jobs, 2);
-    CHECK_ERR(weft_within(2 * WEFT_MS, weft_gather(calls, 2)), -ETIMEDOUT);
-    CHECK_ERR(jobs[0].slept, -ECANCELED);
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    CHECK_EQ(weft_go_fn(&scope, cancel_soon, &scope), 0);
+    CHECK_ERR(weft_gather(calls, 2), -ECANCELED);
+    CHECK_ERR(weft_scope_exit(&scope, 0), -EPROTO);
+    CHECK_ERR(jobs[0].waited, -ECANCELED);
     CHECK_ERR(calls[0].result, -ECANCELED);
     CHECK_EQ(calls[1].result, 2);
 }
@@ -97,7 +112,7 @@ SYNC_TEST(a_gather_that_is_cut_by_a_deadline_has_ended_all_its_calls)
 
 SYNC_TEST(the_first_success_cancels_the_others_and_waits_for_them)
 {
-    struct job jobs[3] = {{WEFT_HOUR, 1, 0}, {WEFT_MS, -EPROTO, 0}, {2 * WEFT_MS, 7, 0}};
+    struct job jobs[3] = {{NEVER, 1, 0}, {3, -EPROTO, 0}, {6, 7, 0}};
     struct weft_call calls[3];
     size_t winner = 99;
 
@@ -107,13 +122,12 @@ SYNC_TEST(the_first_success_cancels_the_others_and_waits_for_them)
     CHECK_EQ(calls[2].result, 7);
     CHECK_ERR(calls[1].result, -EPROTO);
     CHECK_ERR(calls[0].result, -ECANCELED);
-    CHECK_ERR(jobs[0].slept, -ECANCELED);
+    CHECK_ERR(jobs[0].waited, -ECANCELED);
 }
 
 SYNC_TEST(when_all_fail_the_first_failure_in_time_is_returned)
 {
-    struct job jobs[3] = {
-        {3 * WEFT_MS, -EPROTO, 0}, {WEFT_MS, -EBADMSG, 0}, {2 * WEFT_MS, -ENOENT, 0}};
+    struct job jobs[3] = {{9, -EPROTO, 0}, {3, -EBADMSG, 0}, {6, -ENOENT, 0}};
     struct weft_call calls[3];
     size_t winner = 99;
 
@@ -143,24 +157,28 @@ SYNC_TEST(the_first_of_none_is_an_error)
     CHECK_EQ(winner, 99);
 }
 
-SYNC_TEST(a_race_that_is_cut_by_a_deadline_has_ended_all_its_calls)
+SYNC_TEST(a_race_that_is_cut_has_ended_all_its_calls)
 {
-    struct job jobs[2] = {{WEFT_HOUR, 1, 0}, {WEFT_HOUR, 2, 0}};
+    struct job jobs[2] = {{NEVER, 1, 0}, {NEVER, 2, 0}};
+    struct weft_scope scope;
     struct weft_call calls[2];
     size_t winner = 99;
 
     prepare(calls, jobs, 2);
-    CHECK_ERR(weft_within(WEFT_MS, weft_first_of(calls, 2, &winner)), -ETIMEDOUT);
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    CHECK_EQ(weft_go_fn(&scope, cancel_soon, &scope), 0);
+    CHECK_ERR(weft_first_of(calls, 2, &winner), -ECANCELED);
+    CHECK_ERR(weft_scope_exit(&scope, 0), -EPROTO);
     CHECK_EQ(winner, 99);
-    CHECK_ERR(jobs[0].slept, -ECANCELED);
-    CHECK_ERR(jobs[1].slept, -ECANCELED);
+    CHECK_ERR(jobs[0].waited, -ECANCELED);
+    CHECK_ERR(jobs[1].waited, -ECANCELED);
 }
 
 /* Groups. */
 
 SYNC_TEST(calls_are_taken_in_the_order_in_which_they_end)
 {
-    struct job jobs[3] = {{4 * WEFT_MS, 1, 0}, {WEFT_MS, -EPROTO, 0}, {2 * WEFT_MS, 3, 0}};
+    struct job jobs[3] = {{12, 1, 0}, {3, -EPROTO, 0}, {6, 3, 0}};
     const int order[3] = {1, 2, 0};
     struct weft_call calls[3], *call = NULL;
     struct weft_group group;
@@ -181,7 +199,7 @@ SYNC_TEST(calls_are_taken_in_the_order_in_which_they_end)
 
 SYNC_TEST(a_failing_call_in_a_group_stops_nobody_else)
 {
-    struct job jobs[2] = {{0, -EPROTO, 0}, {2 * WEFT_MS, 3, 0}};
+    struct job jobs[2] = {{0, -EPROTO, 0}, {6, 3, 0}};
     struct weft_call calls[2];
     struct weft_group group;
     struct weft_scope scope;
@@ -198,7 +216,7 @@ SYNC_TEST(a_failing_call_in_a_group_stops_nobody_else)
 
 SYNC_TEST(results_are_taken_out_by_id_also_after_the_exit_of_the_scope)
 {
-    struct job jobs[3] = {{WEFT_MS, 1, 0}, {0, -EPROTO, 0}, {WEFT_HOUR, 3, 0}};
+    struct job jobs[3] = {{3, 1, 0}, {0, -EPROTO, 0}, {NEVER, 3, 0}};
     struct weft_call calls[3], *call = NULL;
     struct weft_group group;
     struct weft_scope scope;
@@ -209,7 +227,7 @@ SYNC_TEST(results_are_taken_out_by_id_also_after_the_exit_of_the_scope)
     CHECK_EQ(calls[1].id, calls[0].id + 1);
     CHECK_EQ(calls[2].id, calls[0].id + 2);
     CHECK_ERR(weft_group_take(&group, calls[0].id, &call), -ENOENT);
-    CHECK_EQ(weft_sleep(2 * WEFT_MS), 0);
+    settle();
     CHECK_EQ(weft_group_take(&group, calls[1].id, &call), 0);
     CHECK(call == &calls[1]);
     CHECK_ERR(weft_group_take(&group, calls[1].id, &call), -ENOENT);
@@ -252,7 +270,7 @@ static int take_next(void *arg)
 
 SYNC_TEST(takers_are_served_in_order_and_sent_away_when_none_is_left)
 {
-    struct job jobs[2] = {{WEFT_MS, 1, 0}, {2 * WEFT_MS, 2, 0}};
+    struct job jobs[2] = {{3, 1, 0}, {6, 2, 0}};
     struct weft_call calls[2];
     struct weft_group group;
     struct waiter takers[3];

@@ -7,34 +7,49 @@
  */
 #include "sync_test.h"
 
-/** A task that sleeps and returns. */
-struct sleeper {
-    /** How long. */
-    weft_ns delay;
+/** A task that waits for its gate to open, and returns. */
+struct walker {
+    /** Where it waits. */
+    struct weft_event gate;
     /** What it returns. */
     int result;
 };
 
-static int sleep_then_return(void *arg)
+static int walk(void *arg)
 {
-    struct sleeper *sleeper = arg;
-    int rc = weft_sleep(sleeper->delay);
+    struct walker *walker = arg;
+    int rc = weft_event_wait(&walker->gate);
 
-    return rc < 0 ? rc : sleeper->result;
+    return rc < 0 ? rc : walker->result;
 }
 
 enum { TASKS = 4 };
 
-/** One that ends at once, one that fails at 4 ms, one that ends at 8 ms, one that never does. */
-static struct sleeper sleepers[TASKS] = {
-    {0, 1}, {4 * WEFT_MS, -EPROTO}, {8 * WEFT_MS, 3}, {WEFT_HOUR, 4}};
+/** Three that succeed, and the second, which fails. */
+static struct walker walkers[TASKS] = {
+    {.result = 1}, {.result = -EPROTO}, {.result = 3}, {.result = 4}};
 
-/** Starts them where a failure cancels nobody. */
+/** Starts them where a failure cancels nobody; the first gate is open. */
 static void start_tasks(struct weft_scope *scope, struct weft_task **tasks)
 {
     weft_scope_enter_policy(scope, WEFT_FOREVER, WEFT_COLLECT);
-    for (int i = 0; i < TASKS; i++)
-        CHECK_EQ(weft_spawn_fn(scope, &tasks[i], sleep_then_return, &sleepers[i]), 0);
+    for (int i = 0; i < TASKS; i++) {
+        weft_event_init(&walkers[i].gate);
+        CHECK_EQ(weft_spawn_fn(scope, &tasks[i], walk, &walkers[i]), 0);
+    }
+    weft_event_set(&walkers[0].gate);
+}
+
+static void open_gate(void *walker)
+{
+    weft_event_set(&((struct walker *)walker)->gate);
+}
+
+/** Opens a gate soon, when the calling task waits. */
+static void open_soon(int number)
+{
+    CHECK_EQ(weft_loop_call_later(weft_loop_current(), WEFT_MS, open_gate, &walkers[number], NULL),
+             0);
 }
 
 static void end_tasks(struct weft_scope *scope)
@@ -49,6 +64,7 @@ SYNC_TEST(first_completed_returns_when_one_task_has_ended)
     struct weft_scope scope;
 
     start_tasks(&scope, tasks);
+    open_soon(1);
     CHECK_EQ(weft_wait_tasks(&tasks[1], 3, WEFT_FIRST_COMPLETED, WEFT_FOREVER), 1);
     CHECK(weft_task_ended(tasks[1]));
     CHECK(!weft_task_ended(tasks[2]));
@@ -60,13 +76,13 @@ SYNC_TEST(first_failure_passes_over_successes)
 {
     struct weft_task *tasks[TASKS];
     struct weft_scope scope;
-    weft_ns begun = weft_clock();
 
     start_tasks(&scope, tasks);
-    CHECK_EQ(weft_wait_tasks(tasks, 4, WEFT_FIRST_FAILURE, WEFT_FOREVER), 2);
-    CHECK(weft_clock() - begun >= 4 * WEFT_MS);
+    open_soon(2);
+    open_soon(1);
+    CHECK_EQ(weft_wait_tasks(tasks, 4, WEFT_FIRST_FAILURE, WEFT_FOREVER), 3);
     CHECK(weft_task_ended(tasks[1]));
-    CHECK_EQ(weft_wait_tasks(tasks, 4, WEFT_FIRST_FAILURE, WEFT_FOREVER), 2);
+    CHECK_EQ(weft_wait_tasks(tasks, 4, WEFT_FIRST_FAILURE, WEFT_FOREVER), 3);
     end_tasks(&scope);
 }
 
@@ -78,6 +94,7 @@ SYNC_TEST(first_failure_without_a_failure_waits_for_all)
     start_tasks(&scope, tasks);
     two[0] = tasks[0];
     two[1] = tasks[2];
+    open_soon(2);
     CHECK_EQ(weft_wait_tasks(two, 2, WEFT_FIRST_FAILURE, WEFT_FOREVER), 2);
     end_tasks(&scope);
 }
@@ -89,6 +106,7 @@ SYNC_TEST(a_cancelled_task_is_no_failure)
 
     start_tasks(&scope, tasks);
     weft_task_cancel(tasks[3]);
+    open_soon(2);
     CHECK_EQ(weft_wait_tasks(&tasks[2], 2, WEFT_FIRST_FAILURE, WEFT_FOREVER), 2);
     CHECK(weft_task_ended(tasks[2]));
     end_tasks(&scope);
@@ -101,10 +119,12 @@ SYNC_TEST(all_completed_waits_for_the_last_and_consumes_nothing)
     int result = NOT_RETURNED;
 
     start_tasks(&scope, tasks);
+    open_soon(1);
+    open_soon(2);
     CHECK_EQ(weft_wait_tasks(tasks, 3, WEFT_ALL_COMPLETED, WEFT_FOREVER), 3);
     for (int i = 0; i < 3; i++) {
         CHECK_EQ(weft_join(tasks[i], &result), 0);
-        CHECK_EQ(result, sleepers[i].result);
+        CHECK_EQ(result, walkers[i].result);
     }
     CHECK(!weft_task_ended(tasks[3]));
     end_tasks(&scope);
@@ -116,9 +136,12 @@ SYNC_TEST(when_the_time_is_up_the_number_of_ended_tasks_is_returned)
     struct weft_scope scope;
 
     start_tasks(&scope, tasks);
+    settle();
     CHECK_EQ(weft_wait_tasks(&tasks[2], 2, WEFT_ALL_COMPLETED, 2 * WEFT_MS), 0);
-    CHECK_EQ(weft_wait_tasks(tasks, 4, WEFT_ALL_COMPLETED, 20 * WEFT_MS), 3);
-    CHECK_EQ(weft_wait_tasks(tasks, 4, WEFT_ALL_COMPLETED, 0), 3);
+    CHECK_EQ(weft_wait_tasks(tasks, 4, WEFT_ALL_COMPLETED, 2 * WEFT_MS), 1);
+    open_gate(&walkers[2]);
+    settle();
+    CHECK_EQ(weft_wait_tasks(tasks, 4, WEFT_ALL_COMPLETED, 0), 2);
     CHECK(!weft_task_ended(tasks[3]));
     CHECK(!weft_cancelled());
     end_tasks(&scope);
@@ -131,6 +154,7 @@ SYNC_TEST(one_task_may_be_waited_for_twice)
 
     start_tasks(&scope, tasks);
     twice[0] = twice[1] = tasks[2];
+    open_soon(2);
     CHECK_EQ(weft_wait_tasks(twice, 2, WEFT_ALL_COMPLETED, WEFT_FOREVER), 2);
     end_tasks(&scope);
 }
