@@ -16,6 +16,7 @@
 #include "sync/internal.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <weft/error.h>
 #include <weft/loop.h>
 #include <weft/select.h>
@@ -46,21 +47,31 @@ struct weft_queue {
 
 /* Making one. */
 
-int weft_queue_new(struct weft_loop *loop, const struct weft_queue_options *options,
+/** The caller's options; what its shorter struct does not have is zero. */
+static struct weft_queue_options read_options(const struct weft_queue_options *given)
+{
+    struct weft_queue_options options = {0};
+    size_t size = given->size ? given->size : sizeof options;
+    memcpy(&options, given, size < sizeof options ? size : sizeof options);
+    return options;
+}
+
+int weft_queue_new(struct weft_loop *loop, const struct weft_queue_options *given,
                    struct weft_queue **ret)
 {
-    if (options->kind > WEFT_QUEUE_PRIORITY ||
-        (options->kind == WEFT_QUEUE_PRIORITY && !options->compare))
+    struct weft_queue_options options = read_options(given);
+    if (options.kind > WEFT_QUEUE_PRIORITY ||
+        (options.kind == WEFT_QUEUE_PRIORITY && !options.compare))
         return -EINVAL;
     struct weft_queue *queue = weft_loop_realloc(loop, NULL, sizeof *queue);
     if (!queue)
         return -ENOMEM;
     *queue = (struct weft_queue){
         .loop = loop,
-        .store = {.loop = loop, .kind = options->kind, .compare = options->compare},
-        .capacity = options->capacity,
-        .drop = options->drop,
-        .name = options->name,
+        .store = {.loop = loop, .kind = options.kind, .compare = options.compare},
+        .capacity = options.capacity,
+        .drop = options.drop,
+        .name = options.name,
     };
     int bounded = queue->capacity > 0 && queue->capacity != WEFT_QUEUE_UNBOUNDED;
     int rc = bounded ? weft__store_reserve(&queue->store, queue->capacity) : 0;
