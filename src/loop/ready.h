@@ -76,4 +76,17 @@ static inline bool weft__ready_take(struct weft_loop *loop, weft_callback_fn *fn
     return true;
 }
 
+/**
+ * The next entry's argument, if weft__ready_take would give that entry without further ado: it is
+ * `fn`, the batch allows it, and no seed chooses. NULL otherwise. Nothing is taken.
+ */
+static inline void *weft__ready_first(const struct weft_loop *loop, weft_callback_fn *fn)
+{
+    const struct weft__ready *ready = &loop->ready;
+    const struct weft__ready_entry *entry = &ready->ring[ready->head & ready->mask];
+    if (ready->head == ready->tail || ready->head == ready->limit || loop->seed != 0)
+        return NULL;
+    return entry->fn == fn ? entry->arg : NULL;
+}
+
 #endif

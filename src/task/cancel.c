@@ -20,7 +20,7 @@
  */
 #include "task/internal.h"
 
-/** After so many refusals in one scope the task is reported, once. */
+/** After so many refusals a task is reported, once. */
 #define REFUSALS_REPORTED 1000
 
 static bool cancelled_from_outside(const struct weft__scope *scope)
@@ -131,7 +131,7 @@ int weft__refuse(struct weft_task *task)
     task->refuse = false;
 #endif
     task->was_refused = true;
-    if (++task->scope->refusals == REFUSALS_REPORTED)
+    if (++task->refusals == REFUSALS_REPORTED)
         report_refusals(task);
     struct weft__scope *scope = task->scope;
     const struct weft_task *inside = weft__list_empty(&task->scopes) ? NULL : task;

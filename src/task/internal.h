@@ -118,6 +118,8 @@ struct weft_task {
     bool full_state;
     /** The depth of the outermost scope that had no memory; 0: none. */
     unsigned out_of_memory;
+    /** How many of its waits were refused. */
+    unsigned refusals;
     /** The scope that it was spawned into. */
     struct weft__scope *home;
     /** Membership in home->children, or home->ended. */
@@ -204,8 +206,6 @@ struct weft__scope {
     uint64_t own_order;
     /** When it became cancelled from outside; 0: not. */
     uint64_t outer_order;
-    /** Waits refused directly inside. */
-    unsigned refusals;
     /** enum weft_policy. */
     unsigned char policy;
     /** enum weft__cause. */

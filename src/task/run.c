@@ -115,7 +115,6 @@ static void renew_root(struct weft__runtime *runtime)
     root->own_order = 0;
     root->effective = false;
     root->refused = false;
-    root->refusals = 0;
 }
 
 static int run_main_task(struct weft_loop *loop, struct main_task *main_task)

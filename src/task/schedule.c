@@ -129,17 +129,27 @@ __attribute__((noinline, cold)) static int yield_slowly(void)
     return rc < 0 ? rc : (int)weft__task_yield(weft__task_current, false);
 }
 
+/*
+ * The common yield, to a task that has a stack, without a call: anything that calls would make the
+ * compiler save and restore registers around it on this path, too.
+ */
 int weft_yield(void)
 {
     struct weft_task *task = weft__task_current;
     if (weft__unlikely(!task || task->refuse || task->scope->unarmed || task->full_state))
         return yield_slowly();
-    struct weft__context *from = &task->driver.leaf->ctx;
+    struct weft__runtime *runtime = task->runtime;
+    struct weft_task *other = weft__ready_first(runtime->loop, weft__task_run);
+    if (weft__unlikely(!other || !other->coro.stack))
+        return yield_slowly();
     weft__task_make_ready(task, 0);
-    struct target to = next(task->runtime);
-    if (weft__unlikely(to.ctx == from))
-        return 0;
-    return weft__context_switch_int(from, to.ctx, to.value);
+    runtime->loop->ready.head++;
+    weft__task_set_state(other, WEFT__TASK_RUNNING);
+    runtime->share = WEFT__SHARE;
+    weft__task_current = other;
+    weft__driver_current = &other->driver;
+    return weft__context_switch_int(&task->driver.leaf->ctx, &other->driver.leaf->ctx,
+                                    other->wake_value);
 }
 
 void weft__task_switch_to(struct weft_task *task, struct weft_task *child)
