@@ -35,8 +35,7 @@ static const unsigned setups[] = {
     0,
 };
 
-/* --- Set-up
- * ------------------------------------------------------------------------------------------ */
+/* --- Set-up ------------------------------------------------------------------------------- */
 
 /** Creates the ring with the best flags that the kernel takes: its descriptor or an error. */
 static int set_up(const struct weft_sys *sys, unsigned sq_entries, unsigned cq_entries,
