@@ -373,6 +373,24 @@ TEST(a_chain_can_be_extended_at_its_head_while_it_rests)
     CHECK_OK(weft_gen_close(inner.inner));
 }
 
+TEST(a_member_of_a_chain_extended_at_its_head_yields_to_the_new_head)
+{
+    struct outer inner, outer = {.seen = 12345};
+    struct weft_gen *middle = make_pair(&inner, countdown, number(2));
+    inner.after = 55;
+    check_next(middle, 2);
+    outer.inner = middle;
+    outer.after = 66;
+    struct weft_gen *gen = make(delegate, &outer);
+    check_next(gen, 1);
+    check_next(gen, 55);
+    check_next(gen, 66);
+    CHECK_EQ(weft_gen_next(gen, NULL), 0);
+    CHECK_OK(weft_gen_close(gen));
+    CHECK_OK(weft_gen_close(middle));
+    CHECK_OK(weft_gen_close(inner.inner));
+}
+
 /** Delegates to several, one after the other. */
 static int concatenate(struct weft_gen *gen, void *arg)
 {

@@ -68,6 +68,7 @@ static void task_end(void)
     weft__generators_end(&task.driver);
     weft__driver_current = NULL;
     weft__generators_end_detached(&task.detached);
+    CHECK_EQ(task.stacks.classes[WEFT__STACK_DEFAULT].reserved, 0);
     weft__stack_pool_fini(&task.stacks);
     weft__context_free(&task.base.ctx);
 }
@@ -222,6 +223,23 @@ TEST(every_allocation_of_new_may_fail)
     CHECK_EQ(refuse, 5);
 }
 
+TEST(closed_generators_give_their_stacks_back)
+{
+    task_begin();
+    struct weft_gen *open = make(countdown, number(3));
+    CHECK_EQ(weft_gen_next(open, NULL), 1);
+    int taken = task.calls;
+    for (int i = 0; i < 100; i++) {
+        struct weft_gen *gen = make(countdown, number(i % 3));
+        CHECK_EQ(weft_gen_next(gen, NULL), i % 3 > 0);
+        CHECK_OK(weft_gen_close(gen));
+    }
+    /* One allocation for each generator, and none for stacks. */
+    CHECK_EQ(task.calls, taken + 100);
+    CHECK_OK(weft_gen_close(open));
+    task_end();
+}
+
 TEST(once_made_a_generator_cannot_run_out_of_memory)
 {
     enum { COUNT = 50 };
@@ -282,6 +300,25 @@ TEST(the_end_of_an_owner_closes_its_generators_with_a_line_for_each)
               "weft: generator second (made at b.c:2) was left open by the task that made it\n"
               "weft: generator third (made at c.c:3) was left open by the task that made it\n");
     CHECK_EQ(cleaned, 2);
+}
+
+static int clean_up_aloud(struct weft_gen *gen, void *arg)
+{
+    int rc = weft_gen_yield(gen, arg, NULL);
+    CHECK_EQ(write(2, "cleaning\n", 9), 9);
+    return rc;
+}
+
+TEST(the_line_comes_before_the_body_cleans_up)
+{
+    /* Were it to hang there, the line would be all that tells why. */
+    task_begin();
+    struct weft_gen *gen;
+    CHECK_OK(weft_gen_new_at(clean_up_aloud, NULL, "loud", "a.c:1", &gen));
+    CHECK_EQ(weft_gen_next(gen, NULL), 1);
+    CHECK_STR(said_by(task_end),
+              "weft: generator loud (made at a.c:1) was left open by the task that made it\n"
+              "cleaning\n");
 }
 
 TEST(a_finished_generator_that_was_not_closed_is_reported_too)

@@ -54,10 +54,12 @@ TEST(a_value_may_be_null_and_may_be_dropped)
     CHECK(value == NULL);
     CHECK_EQ(weft_gen_next(gen, NULL), 0);
     CHECK_OK(weft_gen_close(gen));
-    gen = make(countdown, number(2));
+    gen = make(countdown, number(3));
     CHECK_EQ(weft_gen_next(gen, NULL), 1);
     CHECK_EQ(weft_gen_next(gen, &value), 1);
-    CHECK_EQ((intptr_t)value, 1);
+    CHECK_EQ((intptr_t)value, 2);
+    CHECK_EQ(weft_gen_next(gen, NULL), 1);
+    CHECK_EQ((intptr_t)value, 2);
     CHECK_OK(weft_gen_close(gen));
 }
 

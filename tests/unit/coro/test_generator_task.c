@@ -428,6 +428,21 @@ TASK_TEST(a_generator_with_another_task_inside_outlives_its_own)
     return 0;
 }
 
+TASK_TEST(one_that_nobody_closes_afterwards_ends_with_its_loop)
+{
+    struct weft_scope s, owner;
+    struct weft_gen *gen = NULL;
+    int saved, fd = catch_errors(&saved);
+    weft_scope_enter(&s, WEFT_FOREVER);
+    weft_scope_enter(&owner, WEFT_FOREVER);
+    weft_go(&owner, lend, &s, &gen);
+    CHECK_OK(weft_scope_exit(&owner, 0));
+    CHECK_CONTAINS(caught_errors(fd, saved), "was left open by the task that made it");
+    weft_scope_cancel(&s, 0);
+    /* The runner finds what is not freed. */
+    return weft_scope_exit(&s, 0);
+}
+
 /* --- Scopes and kinds ---------------------------------------------------------------- */
 
 /** Opens a scope, works in it, leaves it; then yields its outcome. */
