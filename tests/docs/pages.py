@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""pages.py: what the tests of the documentation share.
+
+Reading pages (their blocks of code, the comments before them, their links and headings), building
+a C text against the library of the build under test, running a program, hiding what differs from
+run to run, and printing TAP. The build comes from the environment, as tools/run_tests.py sets it:
+WEFT_BUILD, WEFT_PRESET, CC, ENGINE.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = os.environ.get("WEFT_BUILD", "build/dev")
+PRESET = os.environ.get("WEFT_PRESET", "dev")
+COMPILER = os.environ.get("CC", "gcc").split()
+SANITIZERS = {"asan": ["-fsanitize=address,undefined"], "tsan": ["-fsanitize=thread"]}
+WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Werror"]
+
+FENCE = re.compile(r"^```(\S*)(?: (.*))?$")
+COMMENT = re.compile(r"^<!-- ?(.*?) ?-->$")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+# What differs from run to run, machine to machine, or with the engine under test.
+VARYING = (
+    (r"engine \w+ \([^)]*\)", "engine E (WHY)"),
+    (r"\b\d+\.\d+ s\b", "T s"),
+    (r"\bturn \d+", "turn N"),
+    (r"\bdescriptor \d+", "descriptor N"),
+    (r"\b\d+ timers?, \d+ operations?", "N timers, N operations"),
+    (r"\b\d+ KiB\b", "N KiB"),
+    (r"\b\d+ lost, \d+ sent again\b", "N lost, N sent again"),
+    (r" +", " "),
+)
+
+
+class Block:
+    """A fenced block of a page."""
+
+    def __init__(self, page, line, language, comment):
+        self.page, self.line, self.language, self.comment = page, line, language, comment
+        self.lines = []
+
+    @property
+    def text(self):
+        return "".join(line + "\n" for line in self.lines)
+
+    @property
+    def place(self):
+        return f"{self.page}:{self.line}"
+
+
+def all_pages():
+    """Every page of the tree, as paths from its root."""
+    found = []
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = sorted(f for f in folders if f not in {".git", "build", "__pycache__"})
+        found += [os.path.relpath(os.path.join(folder, name), ROOT)
+                  for name in sorted(files) if name.endswith(".md")]
+    return found
+
+
+def read(page):
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(page):
+    """The fenced blocks of a page, each with the HTML comment on the line above it, if any."""
+    found, open_block, before = [], None, ""
+    for number, line in enumerate(read(page).split("\n"), 1):
+        fence = FENCE.match(line)
+        if open_block and line == "```":
+            found.append(open_block)
+            open_block = None
+        elif open_block:
+            open_block.lines.append(line)
+        elif fence:
+            comment = COMMENT.match(before)
+            open_block = Block(page, number, fence[1], comment[1] if comment else "")
+        if line.strip():
+            before = line
+    return found
+
+
+def without_blocks(page):
+    """The page's text with its fenced blocks and its `code` left out."""
+    text = re.sub(r"^```.*?^```$", "", read(page), flags=re.M | re.S)
+    return re.sub(r"`[^`\n]*`", "", text)
+
+
+def anchors(page):
+    """The names by which the headings of a page can be linked."""
+    text = re.sub(r"^```.*?^```$", "", read(page), flags=re.M | re.S)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+            for heading in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+def without_comments(text):
+    """C with its comments gone and then its blank lines, which is how lines are counted."""
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def after_head(text):
+    """A C file from its first code on."""
+    return re.sub(r"^(?:\s*/\*.*?\*/\s*\n)+", "", text, flags=re.S)
+
+
+def build(source, program):
+    """Compiles and links a C file with the library under test; the compiler's complaint or ""."""
+    command = COMPILER + ["-std=gnu11", "-O1", "-g", *WARNINGS, *SANITIZERS.get(PRESET, []),
+                          "-Iinclude", str(source), f"{BUILD}/libweft.a", "-pthread",
+                          "-o", str(program)]
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True).stdout
+
+
+def compile_only(text):
+    """Compiles a C text without linking; the compiler's complaint or ""."""
+    command = COMPILER + ["-std=gnu11", *WARNINGS, "-Wno-unused-function", "-Wno-unused-variable",
+                          "-Iinclude", "-fsyntax-only", "-xc", "-"]
+    return subprocess.run(command, cwd=ROOT, input=text, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True).stdout
+
+
+def environment(backend=None):
+    """The environment for a program: on that engine, else on the first real one of $ENGINE."""
+    chosen = dict(os.environ)
+    if not backend:
+        real = [e for e in os.environ.get("ENGINE", "").split(",") if e not in ("", "sim")]
+        backend = real[0] if real else None
+    if backend:
+        chosen["WEFT_BACKEND"] = backend
+    else:
+        chosen.pop("WEFT_BACKEND", None)
+    return chosen
+
+
+def run(command, backend=None, timeout=120):
+    """Runs a program from the root of the tree: (exit status, everything it printed)."""
+    done = subprocess.run([str(word) for word in command], cwd=ROOT, env=environment(backend),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=timeout, text=True)
+    return done.returncode, done.stdout
+
+
+def masked(text):
+    """A text with all that varies replaced by names."""
+    for pattern, name in VARYING:
+        text = re.sub(pattern, name, text)
+    return "\n".join(line.rstrip() for line in text.strip("\n").split("\n"))
+
+
+class Tap:
+    """Collects checks and prints them as TAP at the end."""
+
+    def __init__(self):
+        self.lines, self.count, self.failed = [], 0, 0
+
+    def check(self, name, good, detail=""):
+        self.count += 1
+        self.failed += not good
+        self.lines.append(f"{'ok' if good else 'not ok'} {self.count} - docs/{name}")
+        if not good:
+            self.lines += [f"# {line}" for line in str(detail).strip().split("\n")]
+
+    def same(self, name, got, expected):
+        self.check(name, got == expected, f"expected:\n{expected}\ngot:\n{got}")
+
+    def skip(self, name, reason):
+        self.count += 1
+        self.lines.append(f"ok {self.count} - docs/{name} # SKIP {reason}")
+
+    def end(self):
+        print(f"1..{self.count}", *self.lines, sep="\n")
+        sys.exit(1 if self.failed else 0)
