@@ -197,6 +197,25 @@ SYNC_TEST(calls_are_taken_in_the_order_in_which_they_end)
     CHECK_EQ(weft_scope_exit(&scope, 0), 0);
 }
 
+SYNC_TEST(calls_that_ended_before_are_taken_in_their_order)
+{
+    struct job jobs[3] = {{4, 1, 0}, {0, 2, 0}, {2, 3, 0}};
+    const int order[3] = {1, 2, 0};
+    struct weft_call calls[3], *call = NULL;
+    struct weft_group group;
+    struct weft_scope scope;
+
+    prepare(calls, jobs, 3);
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    CHECK_EQ(weft_as_completed(&group, &scope, calls, 3), 0);
+    CHECK_EQ(weft_group_wait(&group), 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(weft_group_next(&group, &call), 0);
+        CHECK(call == &calls[order[i]]);
+    }
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+}
+
 SYNC_TEST(a_failing_call_in_a_group_stops_nobody_else)
 {
     struct job jobs[2] = {{0, -EPROTO, 0}, {6, 3, 0}};
@@ -352,10 +371,12 @@ SYNC_TEST(a_taker_that_was_cancelled_first_leaves_the_call_to_others)
 
     weft_scope_enter(&scope, WEFT_FOREVER);
     start_taking(&scope, &taking);
-    weft_task_cancel(taking.taker.task);
+    /* The call ends after the cancellation and before the taker runs. */
     weft_event_set(&taking.event);
+    weft_task_cancel(taking.taker.task);
     CHECK_EQ(weft_scope_exit(&scope, 0), 0);
     CHECK_ERR(taking.taker.rc, -ECANCELED);
+    CHECK(taking.taker.other == NULL);
     CHECK_EQ(weft_group_next(&taking.group, &call), 0);
     CHECK(call == &taking.call);
 }
