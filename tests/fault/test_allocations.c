@@ -144,14 +144,14 @@ TEST_EACH_ENGINE(readers_and_writers_are_there_or_they_are_not)
 
 static int entered;
 
-static int child(int depth)
+static int child(int turns)
 {
+    int rc = 0;
+
     entered++;
-    if (depth > 0) {
-        int rc = weft_yield();
-        return rc < 0 ? rc : child(depth - 1);
-    }
-    return weft_yield();
+    while (rc == 0 && turns-- > 0)
+        rc = weft_yield();
+    return rc;
 }
 WEFT_TASK(child, int);
 
@@ -196,6 +196,7 @@ FAULT_PROGRAM(start_tasks)
         rc = weft_join(task, &result);
     rc = weft_scope_exit(&scope, 0);
     CHECK(failed == 0 || rc == failed);
+    CHECK_EQ(entered, started);
     return rc;
 }
 

@@ -54,7 +54,7 @@ static struct {
     /** The descriptor's place, and its other end's. */
     int slot, other;
     /** What the call said. */
-    char text[100];
+    char text[200];
 } history[STEPS];
 
 /* Prints the steps that concern a descriptor and its other end. */
