@@ -7,9 +7,10 @@
  * weft; and a TCP echo server that our clients, nc and socat talk to. Every answer is compared, and
  * the program fails if one is missing or wrong.
  *
- *     demo [--lose N] [story] [crowd] [echo]     all three parts unless named
+ *     demo [--lose N] [--deadline S] [story] [crowd] [echo]     all three parts unless named
  *
  * --lose N: the crowd's server leaves the first N requests unread, so that they are sent again.
+ * --deadline S: each request of a weft client may take S seconds with all its attempts, not 3.
  * The parts are in demo/, and demo/demo.h says which is which.
  */
 #include "demo/demo.h"
@@ -29,6 +30,10 @@
 struct demo {
     /** Which parts run. */
     int story, crowd, echo;
+    /** How many requests the weft server is to lose. */
+    int lose;
+    /** How long a request of a weft client may take with all its attempts. */
+    weft_ns deadline;
     /** The server of two processes. */
     struct server blocking;
     /** The weft server of one process. */
@@ -40,7 +45,8 @@ struct demo {
 /** Two requests to the server of two processes; how many answers were wrong, or an error. */
 static int ask_twice(const struct demo *demo, const char *name, int (*client)(struct call *, int))
 {
-    struct call calls[] = {call_make(&demo->blocking, 0), call_make(&demo->blocking, 1)};
+    struct call calls[] = {call_make(&demo->blocking, 0, demo->deadline),
+                           call_make(&demo->blocking, 1, demo->deadline)};
 
     row_begin(name, 2);
     int rc = client(calls, 2);
@@ -78,7 +84,7 @@ static int crowd(struct demo *demo)
     if (!calls)
         return -ENOMEM;
     for (int i = 0; i < CROWD; i++)
-        calls[i] = call_make(&demo->waiting, i);
+        calls[i] = call_make(&demo->waiting, i, demo->deadline);
     printf("%d requests at once to a weft server of one process, a second's sleep for each\n",
            CROWD);
     row_begin("weft", CROWD);
@@ -145,13 +151,13 @@ static void make_room(void)
 }
 
 /** The servers are forked here, before this process has had a loop. */
-static int start_servers(struct demo *demo, int lose)
+static int start_servers(struct demo *demo)
 {
     demo->tally =
         mmap(NULL, sizeof *demo->tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (demo->tally == MAP_FAILED)
         return -errno;
-    demo->tally->lose = lose;
+    demo->tally->lose = demo->lose;
     int rc = demo->story ? server_start(&demo->blocking, 2, serve_blocking, NULL) : 0;
     if (rc == 0 && demo->crowd)
         rc = server_start(&demo->waiting, 1, serve_crowd, demo->tally);
@@ -181,14 +187,14 @@ static int run_parts(struct demo *demo)
     return wrong < 0 ? wrong : rc < 0 ? rc : wrong + rc;
 }
 
-/** Reads the command line; how many requests to lose, or -EINVAL. */
+/** Reads the command line; 0 or -EINVAL. */
 static int read_arguments(struct demo *demo, int argc, char **argv)
 {
-    int lose = 0;
-
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--lose") == 0 && i + 1 < argc)
-            lose = atoi(argv[++i]);
+            demo->lose = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--deadline") == 0 && i + 1 < argc)
+            demo->deadline = atoi(argv[++i]) * WEFT_SEC;
         else if (strcmp(argv[i], "story") == 0)
             demo->story = 1;
         else if (strcmp(argv[i], "crowd") == 0)
@@ -200,21 +206,21 @@ static int read_arguments(struct demo *demo, int argc, char **argv)
     }
     if (!demo->story && !demo->crowd && !demo->echo)
         demo->story = demo->crowd = demo->echo = 1;
-    return lose;
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    struct demo demo = {.story = 0};
+    struct demo demo = {.deadline = 3 * WEFT_SEC};
     weft_ns start = clock_now();
-    int lose = read_arguments(&demo, argc, argv);
+    int rc = read_arguments(&demo, argc, argv);
 
-    if (lose < 0) {
-        fprintf(stderr, "usage: demo [--lose N] [story] [crowd] [echo]\n");
+    if (rc < 0) {
+        fprintf(stderr, "usage: demo [--lose N] [--deadline S] [story] [crowd] [echo]\n");
         return 2;
     }
     make_room();
-    int rc = start_servers(&demo, lose);
+    rc = start_servers(&demo);
     rc = rc < 0 ? rc : print_engine();
     rc = rc < 0 ? rc : run_parts(&demo);
     int stop_rc = server_stop(&demo.blocking);

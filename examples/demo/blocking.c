@@ -14,9 +14,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-struct call call_make(const struct server *server, int number)
+struct call call_make(const struct server *server, int number, weft_ns deadline)
 {
-    struct call call = {.to = server->address, .rc = -EINPROGRESS};
+    struct call call = {.to = server->address, .rc = -EINPROGRESS, .deadline = deadline};
 
     snprintf(call.request, sizeof call.request, "request%d", number);
     return call;
@@ -61,6 +61,17 @@ int serve_blocking(int fd, void *unused)
     }
 }
 
+/** recv(2), repeated when interrupted: with a timeout set the kernel does not do that itself. */
+static ssize_t receive_blocking(int fd, struct call *call)
+{
+    ssize_t n;
+
+    do {
+        n = recv(fd, call->answer, sizeof call->answer - 1, 0);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
 static ssize_t ask_blocking(int fd, struct call *call)
 {
     struct timeval patience = {.tv_sec = 10};
@@ -68,7 +79,7 @@ static ssize_t ask_blocking(int fd, struct call *call)
 
     n = n < 0 ? n : connect(fd, &call->to.of.any, call->to.len);
     n = n < 0 ? n : send(fd, call->request, strlen(call->request), 0);
-    n = n < 0 ? n : recv(fd, call->answer, sizeof call->answer - 1, 0);
+    n = n < 0 ? n : receive_blocking(fd, call);
     return n < 0 ? -errno : n;
 }
 

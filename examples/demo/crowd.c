@@ -115,10 +115,10 @@ static ssize_t ask_until_answered(struct call *call)
     return n;
 }
 
-/** A call, all in all at most three seconds. Its failure is its own. */
+/** A call with all its attempts. Its failure is its own. */
 static int call_waiting(struct call *call)
 {
-    call_end(call, weft_within(3 * WEFT_SEC, ask_until_answered(call)));
+    call_end(call, weft_within(call->deadline, ask_until_answered(call)));
     return 0;
 }
 WEFT_TASK(call_waiting, struct call *);

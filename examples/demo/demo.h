@@ -82,10 +82,12 @@ struct call {
     int sent;
     /** 0, or what went wrong. */
     int rc;
+    /** How long all attempts together may take; only client_weft looks at it. */
+    weft_ns deadline;
 };
 
 /** A call numbered `number`. */
-struct call call_make(const struct server *server, int number);
+struct call call_make(const struct server *server, int number, weft_ns deadline);
 
 /** Notes that an answer of `n` bytes has come, or the error in n. */
 void call_end(struct call *call, ssize_t n);
