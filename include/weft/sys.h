@@ -148,7 +148,7 @@ struct weft_sys {
     /** sigaltstack(2); both point at a stack_t. */
     int (*sigaltstack)(const struct weft_sys *sys, const void *stack, void *ret_old);
     /** pthread_sigmask(3); both point at a sigset_t. */
-    int (*sigmask)(const struct weft_sys *sys, int how, const void *set, void *ret_old);
+    int (*thread_sigmask)(const struct weft_sys *sys, int how, const void *set, void *ret_old);
     /** raise(3). */
     int (*raise)(const struct weft_sys *sys, int signal);
     /** pthread_atfork(3). */

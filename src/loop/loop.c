@@ -338,6 +338,9 @@ int weft_loop_fd(const struct weft_loop *loop)
 
 weft_ns weft_loop_timeout(struct weft_loop *loop)
 {
+    /* Requests that the engine only submits when it waits must not rest in a foreign loop. */
+    if (loop->poller->due > 0)
+        return 0;
     return wait_time(loop, WEFT_FOREVER);
 }
 

@@ -185,7 +185,7 @@ static struct weft_task *take_over(struct weft__runtime *runtime, struct weft__c
         return task;
     }
     /* Nothing runs between here and the switch, so the stack may already be anybody's. */
-    weft__coro_release(ended, &runtime->stacks);
+    weft__stack_put(&runtime->stacks, ended->stack);
     struct target to = task ? become(task) : become_loop(runtime);
     weft__context_switch_final_with(&ended->ctx, to.ctx, to.value);
 }

@@ -105,7 +105,9 @@ static int runtime_free(struct weft_loop *loop)
     int rc = forked ? 0 : runtime_drain(runtime);
     if (rc < 0)
         return rc;
-    weft__generators_end_detached(&runtime->detached);
+    /* In a forked child nothing of the parent's may run, the bodies of generators included. */
+    if (!forked)
+        weft__generators_end_detached(&runtime->detached);
     weft__scope_release(runtime->root);
     weft__failure_free(runtime, runtime->root->failure);
     weft__runtime_unregister(runtime);

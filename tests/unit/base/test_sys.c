@@ -140,7 +140,7 @@ TEST(bad_arguments_give_the_error)
     CHECK_ERR(sys->epoll_create1(sys, -1), -EINVAL);
     CHECK_ERR(sys->sigaction(sys, -1, NULL, NULL), -EINVAL);
     CHECK_ERR(sys->sigaltstack(sys, &stack, NULL), -EINVAL);
-    CHECK_ERR((sys->sigmask)(sys, 12345, &none, NULL), -EINVAL);
+    CHECK_ERR((sys->thread_sigmask)(sys, 12345, &none, NULL), -EINVAL);
     CHECK_ERR(sys->raise(sys, -1), -EINVAL);
     CHECK(fds[0] == -1 && fds[1] == -1);
 }
@@ -329,7 +329,7 @@ TEST(the_process_entries_do_what_their_calls_do)
     sigemptyset(&usr1);
     sigaddset(&usr1, SIGUSR1);
     CHECK_EQ(sys->getpid(sys), getpid());
-    CHECK_OK((sys->sigmask)(sys, SIG_BLOCK, &usr1, &old));
+    CHECK_OK((sys->thread_sigmask)(sys, SIG_BLOCK, &usr1, &old));
     CHECK_OK(sys->raise(sys, SIGUSR1));
     sigpending(&old);
     CHECK(sigismember(&old, SIGUSR1));
