@@ -214,7 +214,8 @@ static weft_ns wait_time(struct weft_loop *loop, weft_ns limit)
 static int look_at_engine(struct weft_loop *loop, weft_ns limit)
 {
     weft_ns wait = wait_time(loop, limit);
-    if (wait == 0 && !engine_can_bring_something(loop) && !atomic_load(&loop->wake))
+    bool idle = !engine_can_bring_something(loop) && loop->poller->due == 0;
+    if (wait == 0 && idle && !atomic_load(&loop->wake))
         return 0;
     if (wait > 0 && loop->hooks)
         loop->hooks->idle(loop);

@@ -21,6 +21,8 @@ struct pending {
     struct weft__op *op;
     /** The wait. */
     struct weft_wait wait;
+    /** The loop; it need not be running when a cancellation comes. */
+    struct weft_loop *loop;
 };
 
 static void operation_done(struct weft__op *op)
@@ -32,7 +34,7 @@ static void operation_done(struct weft__op *op)
 static enum weft_abort operation_abort(struct weft_wait *wait)
 {
     struct pending *pending = weft__container(wait, struct pending, wait);
-    int withdrawn = weft__loop_withdraw(weft_loop_current(), pending->op);
+    int withdrawn = weft__loop_withdraw(pending->loop, pending->op);
 #ifdef WEFT_MUTANT_freed_early
     return WEFT_ABORT_DONE;
 #endif
@@ -56,11 +58,11 @@ ssize_t weft__operation_run(struct weft__op *op)
         return rc;
     if (op->fd < 0)
         return -EBADF;
-    struct pending pending = {.op = op};
+    struct pending pending = {.op = op, .loop = weft_loop_current()};
     weft_wait_init(&pending.wait, operation_describe, NULL);
     op->done = operation_done;
     op->owner = &pending;
-    rc = weft__loop_submit(weft_loop_current(), op);
+    rc = weft__loop_submit(pending.loop, op);
     if (rc < 0)
         return rc;
     return rc > 0 ? op->result : weft_park(&pending.wait, operation_abort);
@@ -95,6 +97,9 @@ ssize_t weft_write(int fd, const void *buf, size_t len)
 int weft_write_all(int fd, const void *buf, size_t len)
 {
     const char *next = buf;
+    /* Not a write of nothing, which a datagram socket would send. */
+    if (len == 0)
+        return weft_wait_begin();
     while (len > 0) {
         ssize_t n = weft_write(fd, next, len);
         if (n < 0)

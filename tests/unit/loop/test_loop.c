@@ -319,8 +319,8 @@ TEST_EACH_ENGINE(a_foreign_loop_can_drive_ours)
 {
     struct weft_handle *later;
     open_loop();
-    CHECK_EQ(weft_loop_timeout(loop), WEFT_FOREVER);
     CHECK_EQ(weft_loop_step(loop, 0), 0);
+    CHECK_EQ(weft_loop_timeout(loop), WEFT_FOREVER);
     CHECK_OK(weft_loop_call_later(loop, WEFT_HOUR, note, b, &later));
     CHECK(weft_loop_timeout(loop) > 0 && weft_loop_timeout(loop) <= WEFT_HOUR);
     CHECK_OK(weft_loop_call_soon(loop, note, a, NULL));
