@@ -73,9 +73,11 @@ def connect(address, process):
 
 
 def receive(connection, count):
+    """So many bytes, or what came until the end or the timeout."""
     data = b""
-    while len(data) < count and (piece := connection.recv(65536)):
-        data += piece
+    with contextlib.suppress(TimeoutError):
+        while len(data) < count and (piece := connection.recv(65536)):
+            data += piece
     return data
 
 
