@@ -103,6 +103,9 @@ TEST_EACH_ENGINE(queues_survive_each_failing_allocation)
 
 /* Calls. */
 
+/** So many that the records of tasks need memory of their own. */
+enum { CALLS = 100 };
+
 /** How many calls have succeeded. */
 static int succeeded;
 
@@ -124,16 +127,16 @@ static void prepare(struct weft_call *calls, size_t count)
 
 static int use_gather(void *arg)
 {
-    struct weft_call calls[3];
+    struct weft_call calls[CALLS];
 
     (void)arg;
-    prepare(calls, 3);
+    prepare(calls, CALLS);
     succeeded = 0;
-    int rc = weft_gather(calls, 3), results = 0;
-    for (int i = 0; i < 3; i++)
+    int rc = weft_gather(calls, CALLS), results = 0;
+    for (int i = 0; i < CALLS; i++)
         results += calls[i].result == 0;
     CHECK_EQ(results, succeeded);
-    CHECK_EQ(rc == 0, succeeded == 3);
+    CHECK_EQ(rc == 0, succeeded == CALLS);
     return rc;
 }
 
@@ -149,13 +152,13 @@ TEST_EACH_ENGINE(a_gather_survives_each_failing_allocation)
 
 static int use_first_of(void *arg)
 {
-    struct weft_call calls[3];
+    struct weft_call calls[CALLS];
     size_t winner = 99;
 
     (void)arg;
-    prepare(calls, 3);
-    int rc = weft_first_of(calls, 3, &winner);
-    CHECK_EQ(rc == 0, winner < 3 && calls[winner].result == 0);
+    prepare(calls, CALLS);
+    int rc = weft_first_of(calls, CALLS, &winner);
+    CHECK_EQ(rc == 0, winner < CALLS && calls[winner].result == 0);
     return rc;
 }
 
@@ -171,17 +174,17 @@ TEST_EACH_ENGINE(a_first_of_survives_each_failing_allocation)
 
 static int use_group(void *arg)
 {
-    struct weft_call calls[3], *call = NULL;
+    struct weft_call calls[CALLS], *call = NULL;
     struct weft_group group;
     struct weft_scope scope;
     int taken = 0, started = 0, next = 0;
 
     (void)arg;
-    prepare(calls, 3);
+    prepare(calls, CALLS);
     /* A call that cannot start is a failing child, which is not to cancel the others here. */
     weft_scope_enter_policy(&scope, WEFT_FOREVER, WEFT_COLLECT);
-    int rc = weft_as_completed(&group, &scope, calls, 3);
-    for (int i = 0; i < 3; i++)
+    int rc = weft_as_completed(&group, &scope, calls, CALLS);
+    for (int i = 0; i < CALLS; i++)
         started += calls[i].task != NULL;
     while (next == 0) {
         next = weft_group_next(&group, &call);
