@@ -3,8 +3,7 @@
  * overflow.h: a stack that overflows is reported by name before the process dies
  *
  *     weft__overflow_install(describe);              the process: a SIGSEGV handler
- *     weft__overflow_thread_enter(sys, &t);          each thread that runs tasks: a stack to handle
- * it on
+ *     weft__overflow_thread_enter(sys, &t);          each thread that runs tasks: a stack for it
  *     ...
  *     weft__overflow_thread_leave(&t);
  *     weft__overflow_restore();

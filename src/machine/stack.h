@@ -4,9 +4,9 @@
  *
  * A pool hands out guarded stacks of a few sizes and takes them back. It belongs to one thread.
  *
- *     reserve ──▶ a promise: one take will not fail          (a spawn does this, and reports
- * -ENOMEM) take    ──▶ the stack used last, else a fresh one      (the first run does this) put ──▶
- * back, on top                               (the end does this)
+ *     reserve ──▶ a promise: one take will not fail      (a spawn does this, and reports -ENOMEM)
+ *     take    ──▶ the stack used last, else a fresh one  (the first run does this)
+ *     put     ──▶ back, on top                           (the end does this)
  *
  *          mapped          guarded            in use          free
  *     ───────────────▶ fresh ───────take────▶ ● ────put────▶ kept, last in first out

@@ -125,7 +125,6 @@ static bool climb(struct dump *dump, const struct weft__scope **scope,
         if (next) {
             *task = next;
             *scope = at;
-            dump->depth++;
             return true;
         }
     }

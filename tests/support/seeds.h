@@ -16,10 +16,9 @@
  * tests/sim/floors.txt fails. A sample of the seeds is run twice and must make the same schedule
  * again.
  *
- *     WEFT_SEEDS=10000 build/dev/tests/sim/test_scope             seeds 1 to 10,000 of each
- * scenario WEFT_SEED_FIRST=5000 WEFT_SEEDS=100 ...                     seeds 5,000 to 5,099
- *     WEFT_SEED=17 build/dev/tests/sim/test_scope --no-fork --only what_must_hold      one seed
- * again
+ *     WEFT_SEEDS=10000 build/dev/tests/sim/test_scope     seeds 1 to 10,000 of each scenario
+ *     WEFT_SEED_FIRST=5000 WEFT_SEEDS=100 ...             seeds 5,000 to 5,099
+ *     WEFT_SEED=17 build/dev/tests/sim/test_scope --no-fork --only what_must_hold     one of them
  *
  * The last line is printed for a seed that fails, crashes or hangs. Inside a scenario use EXPECT,
  * not CHECK: it lets the other seeds run and be counted.
