@@ -4,8 +4,8 @@
  *
  * A turn is three steps, always in this order:
  *
- *     poll     the engine submits and waits, at most until the first timer; operations that are over
- *              call back and make tasks ready
+ *     poll     the engine submits and waits, at most until the first timer; operations that are
+ *              over call back and make tasks ready
  *     timers   those that are due call back and make tasks ready
  *     batch    ready entries run first-in first-out: a fixed number with what becomes ready
  *              meanwhile (the default), or exactly those that were ready when it began (SNAPSHOT)

@@ -5,9 +5,9 @@
  * The tools follow a thread by its stack and are lost when it changes. This file tells them, and is
  * the only one that does; in an ordinary build every function here is empty. What each wants:
  *
- *     ASan       before a switch the bounds of the stack that is gone to, after it a word that we are
- *                there. It may keep a "fake stack" for each context (use after return); NULL instead
- *                of a place to save it means that the context will never run again.
+ *     ASan       before a switch the bounds of the stack that is gone to, after it a word that we
+ *                are there. It may keep a "fake stack" for each context (use after return); NULL
+ *                instead of a place to save it means that the context will never run again.
  *     TSan       a "fiber" for each context, and the switch of fibers in the same function as the
  *                switch of stacks: otherwise its own record of calls gets out of step. gcc 12 ends
  *                the process at 8,128 fibers.

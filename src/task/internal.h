@@ -21,8 +21,8 @@
  * Invariants
  *   1. task->scope is the innermost scope of the task, its home when it has none of its own open.
  *   2. scope->effective = cancelled itself, or (no shield and (its parent effective, or, for the
- *      outermost of a task, that task cancelled alone)). Kept up to date by cancel.c, never searched
- *      for: a wait looks at one flag, task->refuse.
+ *      outermost of a task, that task cancelled alone)). Kept up to date by cancel.c, never
+ *      searched for: a wait looks at one flag, task->refuse.
  *   3. A task is in the ready ring at most once, and its place there was reserved when it was made.
  *   4. A record is freed when its scope was exited; its generation tells a stale token.
  */
