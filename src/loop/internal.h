@@ -120,8 +120,8 @@ struct weft_loop {
     struct weft__slab handles;
     /** All that was scheduled and has not run: struct weft__errand. */
     struct weft_link errands;
-    /** Closes that wait for the kernel. */
-    size_t closings;
+    /** What the kernel has yet to give back although no task waits for it; see weft__loop_owe. */
+    size_t owed;
     /** Callbacks of other threads, newest first. */
     _Atomic(struct weft__incoming *) incoming;
     /** Nonzero from a wake until the turn that saw it. */
@@ -236,8 +236,8 @@ void weft__wakeup_collect(struct weft_loop *loop);
 /** Sets a watch without its counting for weft__loop_alive. */
 int weft__watch_quiet(struct weft_loop *loop, int fd, void (*fn)(void *), void *arg);
 
-/** Removes all watches uncalled and waits for the kernel where a close does; the engine is about to
- *  be closed. */
+/** Removes all watches uncalled and waits for what the kernel owes; the engine is about to be
+ *  closed. */
 void weft__watches_close(struct weft_loop *loop);
 
 /* signal.c */

@@ -36,6 +36,12 @@ const struct weft_sys *weft__sys_current(void)
     return weft__loop_current ? weft__loop_current->sys : &weft_sys_default;
 }
 
+void weft__loop_owe(struct weft_loop *loop, int change)
+{
+    weft__assert(change > 0 || loop->owed > 0);
+    loop->owed += (size_t)change;
+}
+
 int weft__loop_own(struct weft_loop *loop, int fd, int owned)
 {
     if (fd < 0)
@@ -129,7 +135,7 @@ static void close_later(struct weft__descriptor *entry, void *arg)
 {
     struct weft__closing *closing = arg;
     closing->loop->poller->pending--;
-    closing->loop->closings--;
+    weft__loop_owe(closing->loop, -1);
     closing->closed(closing, close_entry(closing->loop, entry));
 }
 
@@ -164,7 +170,7 @@ int weft__loop_close_op(struct weft_loop *loop, int fd, struct weft__closing *cl
     entry->closed_arg = closing;
     if (loop->poller->ops->forget(loop->poller, entry) == 0) {
         loop->poller->pending++;
-        loop->closings++;
+        weft__loop_owe(loop, 1);
         return 0;
     }
     int rc = close_entry(loop, entry);
@@ -173,10 +179,10 @@ int weft__loop_close_op(struct weft_loop *loop, int fd, struct weft__closing *cl
 
 void weft__watches_close(struct weft_loop *loop)
 {
-    if (loop->closings == 0 || weft__loop_check_fork(loop) < 0)
+    if (loop->owed == 0 || weft__loop_check_fork(loop) < 0)
         return;
     weft__poller_mute(loop->poller);
-    while (loop->closings > 0 && loop->poller->ops->wait(loop->poller, WEFT_FOREVER) >= 0) {
+    while (loop->owed > 0 && loop->poller->ops->wait(loop->poller, WEFT_FOREVER) >= 0) {
     }
 }
 

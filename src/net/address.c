@@ -40,11 +40,11 @@ static int parse_unix(const char *text, const char *path, struct weft_address *r
     size_t len = strlen(path);
     if (len == 0)
         return fail(text, "a path or @name must follow \"unix:\"");
-    if (len >= sizeof address.of.un.sun_path)
+    bool abstract = path[0] == '@';
+    if (len + !abstract > sizeof address.of.un.sun_path)
         return fail(text, "the path is too long for a Unix socket");
     address.of.un.sun_family = AF_UNIX;
     memcpy(address.of.un.sun_path, path, len);
-    bool abstract = path[0] == '@';
     if (abstract)
         address.of.un.sun_path[0] = '\0';
     address.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + !abstract);

@@ -26,7 +26,8 @@ int weft_poll_now(int fd, int events)
 {
     const struct weft_sys *sys = weft__sys_current();
     struct pollfd one = {.fd = fd, .events = (short)events};
-    int rc = sys->poll(sys, &one, 1, 0);
+    /* poll(2) passes over negative numbers. */
+    int rc = fd < 0 ? -EBADF : sys->poll(sys, &one, 1, 0);
     if (rc < 0)
         return rc;
     return one.revents & POLLNVAL ? -EBADF : one.revents;
@@ -36,10 +37,12 @@ static void poll_done(struct weft__op *op)
 {
     struct weft_poll *poll = op->owner;
     poll->pending = false;
-    if (poll->wait)
+    if (poll->wait) {
         (void)weft_wake(poll->wait, op->result);
-    else
-        (void)weft_loop_realloc(poll->loop, poll, 0);
+        return;
+    }
+    weft__loop_owe(poll->loop, -1);
+    (void)weft_loop_realloc(poll->loop, poll, 0);
 }
 
 static unsigned char direction_of(int events)
@@ -65,6 +68,8 @@ int weft_poll_start(int fd, int events, struct weft_wait *wait, struct weft_poll
     poll->op.done = poll_done;
     poll->op.owner = poll;
     int rc = weft__loop_submit(loop, &poll->op);
+    if (rc > 0 && poll->op.result < 0)
+        rc = (int)poll->op.result;
     if (rc < 0) {
         (void)weft_loop_realloc(loop, poll, 0);
         return rc;
@@ -83,4 +88,6 @@ void weft_poll_stop(struct weft_poll *poll)
     poll->wait = NULL;
     if (!poll->pending || weft__loop_withdraw(poll->loop, &poll->op))
         (void)weft_loop_realloc(poll->loop, poll, 0);
+    else
+        weft__loop_owe(poll->loop, 1);
 }
