@@ -79,7 +79,8 @@ WEFT_API int weft_queue_new(struct weft_loop *loop, const struct weft_queue_opti
                             struct weft_queue **ret);
 
 /** Closes at once (see weft_queue_close), sends those away who wait, join included, with
- *  -WEFT_ECLOSED, and frees. Releasing, and it never waits. NULL is fine. */
+ *  -WEFT_ECLOSED, and frees. Before the loop is freed. Releasing, and it never waits. NULL is
+ *  fine. */
 WEFT_API void weft_queue_free(struct weft_queue *queue);
 
 /** Puts an item. Waiting: 0; -ECANCELED; -WEFT_ECLOSED it is or was closed meanwhile; -ENOMEM (only

@@ -25,7 +25,8 @@
  *   - Plain calls may also be made by callbacks of the loop, unless they need a current task.
  *   - All calls are for the thread of the loop whose tasks wait.
  *
- * The structs must stay in place while anybody waits. Their fields are private.
+ * The structs must stay in place until the waiting calls on them have returned. Their fields are
+ * private.
  */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H
