@@ -207,25 +207,33 @@ TEST_EACH_ENGINE(tasks_are_started_or_their_scope_fails)
     sweep_allocations(&sweep);
 }
 
-/* Scopes in scopes with deadlines and memory of their own. */
+/* Scopes in scopes with deadlines and memory of their own. One that could not be entered, or whose
+ * deadline could not be set at the first wait, refuses all waits inside it, and says -ENOMEM at its
+ * exit, whatever the body says. */
 static int scopes_in_scopes(int depth)
 {
     struct weft_scope scope;
-    int rc = 0;
 
     weft_scope_enter(&scope, depth % 2 ? WEFT_HOUR : WEFT_FOREVER);
+    int born_cancelled = weft_cancelled();
+    CHECK_EQ(weft_scope_cancelled(&scope), born_cancelled);
     void *memory = weft_scope_alloc(&scope, 1000);
     char *text = weft_scope_strdup(&scope, "a text that lives as long as its scope");
-    if (!memory || !text)
-        rc = -ENOMEM;
+    int rc = weft_yield();
+    bool refused = rc == -ECANCELED;
+    CHECK(refused ? weft_cancelled() : rc == 0 && !born_cancelled);
     if (rc == 0)
         rc = depth > 0 ? scopes_in_scopes(depth - 1) : weft_sleep(WEFT_US);
-    return weft_scope_exit(&scope, rc);
+    if (rc == 0 && (!memory || !text))
+        rc = -ENOMEM;
+    rc = weft_scope_exit(&scope, refused ? 0 : rc);
+    CHECK(!refused || rc == -ENOMEM);
+    return rc;
 }
 
 FAULT_PROGRAM(enter_scopes)
 {
-    return scopes_in_scopes(10);
+    return scopes_in_scopes(80);
 }
 
 TEST_EACH_ENGINE(a_scope_without_memory_is_born_cancelled)

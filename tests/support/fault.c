@@ -263,7 +263,7 @@ static int fault_accept4(const struct weft_sys *sys, int fd, struct sockaddr *ad
 }
 
 /* A connect that is interrupted goes on by itself; any other failure of the plan happens instead.
- */
+ * That of a datagram socket waits for nothing, so that nothing interrupts it. */
 static int fault_connect(const struct weft_sys *sys, int fd, const struct sockaddr *address,
                          socklen_t len)
 {
@@ -273,7 +273,8 @@ static int fault_connect(const struct weft_sys *sys, int fd, const struct sockad
     if (planned < 0 && planned != -EINTR)
         return planned;
     int rc = sys->inner->connect(sys->inner, fd, address, len);
-    return planned < 0 && (rc == 0 || rc == -EINPROGRESS) ? planned : rc;
+    bool goes_on = waits && (rc == 0 || rc == -EINPROGRESS);
+    return planned < 0 && goes_on ? planned : rc;
 }
 
 static ssize_t fault_recvfrom(const struct weft_sys *sys, int fd, void *buf, size_t len, int flags,
