@@ -20,8 +20,8 @@
 
 enum { BYTES = 3000 };
 
-/* The error itself, or it was dealt with, or what the other side of it sees: its peer went away. What
- * only says "again", or that a call is missing, must have been dealt with. */
+/* The error itself, or it was dealt with, or what the other side of it sees: its peer went away.
+ * What only says "again", or that a call is missing, must have been dealt with. */
 static bool documented(int rc, int code)
 {
     bool again = code == EINTR || code == EAGAIN || code == EBUSY || code == ECONNABORTED;
