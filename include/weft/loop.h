@@ -27,7 +27,7 @@ WEFT_BEGIN
 
 /** How to make a loop; zero everywhere is the default. */
 struct weft_loop_options {
-    /** sizeof(struct weft_loop_options). */
+    /** sizeof(struct weft_loop_options), also when 0: what a smaller one lacks reads as zero. */
     size_t size;
     /** The world; NULL: weft_sys_default. Must outlive the loop. */
     const struct weft_sys *sys;

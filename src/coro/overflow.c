@@ -48,7 +48,7 @@ static void describe(const struct weft__stack_hit *hit, int fd)
     write_text(fd, " (started at ");
     write_text(fd, site);
     write_text(fd, "): its stack has ");
-    write_number(fd, hit->size / 1024);
+    write_number(fd, (hit->size + 1023) / 1024);
     write_text(fd, " KiB\n");
 }
 

@@ -68,9 +68,20 @@ static int loop_open(struct weft_loop *loop, const struct weft_loop_options *opt
     return 0;
 }
 
-int weft_loop_create(const struct weft_loop_options *options, struct weft_loop **ret)
+/** The options as this library knows them: what the caller did not know of reads as zero. */
+static struct weft_loop_options known_options(const struct weft_loop_options *options)
 {
-    const struct weft_sys *sys = options && options->sys ? options->sys : &weft_sys_default;
+    struct weft_loop_options known = {0};
+    if (options)
+        memcpy(&known, options,
+               options->size && options->size < sizeof known ? options->size : sizeof known);
+    return known;
+}
+
+int weft_loop_create(const struct weft_loop_options *asked, struct weft_loop **ret)
+{
+    const struct weft_loop_options known = known_options(asked), *options = &known;
+    const struct weft_sys *sys = options->sys ? options->sys : &weft_sys_default;
     int rc = watch_forks();
     if (rc < 0)
         return rc;
@@ -79,7 +90,7 @@ int weft_loop_create(const struct weft_loop_options *options, struct weft_loop *
         return -ENOMEM;
     memset(loop, 0, sizeof *loop);
     loop->sys = sys;
-    loop->seed = options ? options->seed : 0;
+    loop->seed = options->seed;
     loop->random = loop->seed;
     loop->fork_generation = weft__fork_generation;
     weft__list_init(&loop->errands);

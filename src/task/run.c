@@ -282,20 +282,32 @@ static int settle(struct run *run, int rc)
     return root->code;
 }
 
-static int run_all(struct run *run, const struct weft_run_options *options)
+/** The options as this library knows them; a caller may have been compiled with fewer. */
+static struct weft_run_options known_options(const struct weft_run_options *options)
 {
+    struct weft_run_options known = {0};
+    known.loop.size = sizeof known.loop;
+    if (options)
+        memcpy(&known, options,
+               options->size && options->size < sizeof known ? options->size : sizeof known);
+    return known;
+}
+
+static int run_all(struct run *run, const struct weft_run_options *asked)
+{
+    const struct weft_run_options options = known_options(asked);
     if (weft__task_current)
         return -EDEADLK;
     if (weft__loop_current)
         return -EBUSY;
-    int rc = weft_loop_create(options ? &options->loop : NULL, &run->loop);
+    int rc = weft_loop_create(&options.loop, &run->loop);
     if (rc < 0)
         return rc;
     if (!weft__runtime_get(run->loop)) {
         (void)weft_loop_free(run->loop);
         return -ENOMEM;
     }
-    run->flags = options ? options->flags : 0;
+    run->flags = options.flags;
     touch_process(run);
     rc = run_main_task(run->loop, &run->main_task);
     rc = settle(run, rc);

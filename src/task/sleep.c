@@ -36,7 +36,7 @@ static enum weft_abort sleep_abort(struct weft_wait *wait)
 
 static void sleep_describe(const struct weft_wait *wait, char *buf, size_t size)
 {
-    snprintf(buf, size, "to sleep %lld us", (long long)(*(const weft_ns *)wait->object / 1000));
+    snprintf(buf, size, "to sleep %.6g s", (double)*(const weft_ns *)wait->object / 1e9);
 }
 
 static int sleep_until(struct weft_task *task, weft_ns deadline, weft_ns delay)

@@ -290,17 +290,32 @@ int weft__task_start(struct weft__scope *home, struct weft_task **ret,
     return options->flags & WEFT_START_READY ? wait_ready(task) : 0;
 }
 
+/** The record behind a token, or NULL and why not. */
+static struct weft__scope *home_of(const struct weft_scope *token, const char *site, int *ret_error)
+{
+    struct weft__scope *home = token ? weft__scope_of(token) : NULL;
+    if (weft__likely(home && !home->within))
+        return home;
+    bool no_memory = token && !token->record && token->spare;
+    *ret_error = no_memory ? -ENOMEM
+                           : weft__misuse(-EINVAL,
+                                          "%s: a task was spawned into a scope that is "
+                                          "not open",
+                                          site);
+    return NULL;
+}
+
 int weft_start(struct weft_scope *scope, struct weft_task **ret,
                const struct weft_task_options *options, const char *name, const char *site,
                int (*fn)(void *args), const void *args, size_t size)
 {
-    struct weft__scope *home = scope ? weft__scope_of(scope) : NULL;
-    if (!home || home->within)
-        return scope && scope->record == NULL && scope->spare
-                   ? -ENOMEM
-                   : weft__misuse(-EINVAL, "%s: a task was spawned into a scope that is not open",
-                                  site);
-    return weft__task_start(home, ret, options, name, site, fn, args, size);
+    int rc = 0;
+    struct weft__scope *home = home_of(scope, site, &rc);
+    /* What a caller compiled with older headers does not know of reads as zero. */
+    struct weft_task_options known = {0};
+    memcpy(&known, options,
+           options->size && options->size < sizeof known ? options->size : sizeof known);
+    return home ? weft__task_start(home, ret, &known, name, site, fn, args, size) : rc;
 }
 
 int weft_start_flags(struct weft_scope *scope, struct weft_task **ret, unsigned flags,
@@ -308,7 +323,9 @@ int weft_start_flags(struct weft_scope *scope, struct weft_task **ret, unsigned 
                      size_t size)
 {
     const struct weft_task_options options = {.size = sizeof options, .flags = flags};
-    return weft_start(scope, ret, &options, name, site, fn, args, size);
+    int rc = 0;
+    struct weft__scope *home = home_of(scope, site, &rc);
+    return home ? weft__task_start(home, ret, &options, name, site, fn, args, size) : rc;
 }
 
 /** The arguments of an untyped start. */

@@ -4,9 +4,9 @@
  *
  * Three ways to be registered, because three parties have different rights:
  *
- *     owned, no watch   EPOLL_CTL_ADD once, edge-triggered, for everything; then no call any more: an
- *                       operation is tried before it queues, so that an edge that came while nobody
- *                       waited is not missed
+ *     owned, no watch   EPOLL_CTL_ADD once, edge-triggered, for everything; then no call any more:
+ *                       an operation is tried before it queues, so that an edge that came while
+ *                       nobody waited is not missed
  *     owned, watched    level-triggered, for exactly what is wanted; EPOLL_CTL_MOD at each change
  *     not owned         EPOLLONESHOT, armed anew for each wait (level-triggered when watched), and
  *                       taken out when the last waiter was cancelled
