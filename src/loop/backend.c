@@ -40,6 +40,15 @@ static int open_world(struct weft_loop *loop)
     return 0;
 }
 
+/** Gives the loop's own world back, if it has one. */
+static void close_world(struct weft_loop *loop)
+{
+    if (loop->owns_sys)
+        weft__sim_free(loop->sys);
+    loop->owns_sys = false;
+    loop->sys = loop->creator;
+}
+
 static int open_engine(struct weft_loop *loop, const struct weft__poller_ops *engine,
                        const char *why)
 {
@@ -48,6 +57,8 @@ static int open_engine(struct weft_loop *loop, const struct weft__poller_ops *en
         rc = engine->open(loop->sys, &loop->poller);
     if (rc == 0)
         snprintf(loop->reason, sizeof loop->reason, "%s", why);
+    else
+        close_world(loop);
     return rc;
 }
 
@@ -92,8 +103,7 @@ void weft__backend_close(struct weft_loop *loop)
     if (weft__loop_check_fork(loop) < 0 && loop->poller->ops->abandon)
         loop->poller->ops->abandon(loop->poller);
     loop->poller->ops->close(loop->poller);
-    if (loop->owns_sys)
-        weft__sim_free(loop->sys);
+    close_world(loop);
 }
 
 const char *weft_loop_backend(const struct weft_loop *loop)

@@ -136,6 +136,8 @@ struct weft_loop {
     bool stopping;
     /** Callbacks run on the loop's stack now. */
     bool in_turn;
+    /** The table that the loop was made with; the world, unless that is the loop's own. */
+    const struct weft_sys *creator;
     /** The world belongs to this loop and is freed with it. */
     bool owns_sys;
     /** enum weft_batch. */

@@ -89,7 +89,7 @@ int weft_loop_create(const struct weft_loop_options *asked, struct weft_loop **r
     if (!loop)
         return -ENOMEM;
     memset(loop, 0, sizeof *loop);
-    loop->sys = sys;
+    loop->sys = loop->creator = sys;
     loop->seed = options->seed;
     loop->random = loop->seed;
     loop->fork_generation = weft__fork_generation;
@@ -114,7 +114,6 @@ static void drop_errands(struct weft_loop *loop)
 
 static void loop_close(struct weft_loop *loop)
 {
-    const struct weft_sys *creator = loop->owns_sys ? &weft_sys_default : loop->sys;
     weft__signals_close(loop);
     weft__wakeup_close(loop);
     weft__watches_close(loop);
@@ -123,7 +122,7 @@ static void loop_close(struct weft_loop *loop)
     weft__heap_fini(&loop->timers);
     loop->sys->realloc(loop->sys, loop->ready.ring, 0);
     weft__backend_close(loop);
-    creator->realloc(creator, loop, 0);
+    loop->sys->realloc(loop->sys, loop, 0);
 }
 
 int weft_loop_free(struct weft_loop *loop)

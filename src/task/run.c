@@ -92,13 +92,21 @@ static bool deadlocked(const struct weft__runtime *runtime)
 static int run_turns(struct weft_loop *loop, struct main_task *main_task)
 {
     struct weft__runtime *runtime = loop->runtime;
+    int broken = 0;
     while (!main_task->done) {
         int rc = weft__loop_turn(loop, WEFT_FOREVER);
-        if (rc == -WEFT_EDEADLOCK && !deadlocked(runtime))
+        if (rc == -WEFT_EDEADLOCK && !deadlocked(runtime)) {
             break_deadlock(runtime);
-        else if (rc < 0)
+        } else if (rc == -WEFT_EDEADLOCK) {
             return rc;
+        } else if (rc < 0 && broken == 0) {
+            /* The engine failed. What the program was given lies on our stack: it must end first. */
+            broken = rc;
+            weft__scope_cancel(runtime->root, WEFT__CAUSE_CANCEL, rc);
+        }
     }
+    if (broken < 0)
+        return broken;
     return deadlocked(runtime) ? -WEFT_EDEADLOCK : main_task->result;
 }
 
@@ -180,21 +188,6 @@ static void on_terminate(void *arg)
     interrupted(arg, SIGTERM);
 }
 
-static void on_quit(void *arg);
-
-static void arm_quit(void *arg)
-{
-    struct run *run = arg;
-    (void)weft__signal_add_once(run->loop, SIGQUIT, on_quit, run);
-}
-
-static void on_quit(void *arg)
-{
-    struct run *run = arg;
-    weft_dump(run->loop, 2);
-    (void)weft_loop_call_later(run->loop, 2 * WEFT_SEC, arm_quit, run, NULL);
-}
-
 static bool has_default_action(int signal)
 {
     struct sigaction now;
@@ -204,11 +197,35 @@ static bool has_default_action(int signal)
     return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
 }
 
+static void on_quit(void *arg);
+
+static void arm_quit(void *arg)
+{
+    struct run *run = arg;
+    if (has_default_action(SIGQUIT))
+        (void)weft__signal_add_once(run->loop, SIGQUIT, on_quit, run);
+}
+
+static void on_quit(void *arg)
+{
+    struct run *run = arg;
+    weft_dump(run->loop, 2);
+    (void)weft_loop_call_later(run->loop, 2 * WEFT_SEC, arm_quit, run, NULL);
+}
+
+/** SIGPIPE is ignored by a handler that does nothing, because SIG_IGN would be inherited by the
+ *  programs that this one starts. */
+static void on_pipe(int signal)
+{
+    (void)signal;
+}
+
 static void set_pipe_action(void (*handler)(int))
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
+    action.sa_flags = SA_RESTART | SA_ONSTACK;
     (void)weft_sys_default.sigaction(&weft_sys_default, SIGPIPE, &action, NULL);
 }
 
@@ -227,10 +244,10 @@ static void touch_process(struct run *run)
         if (has_default_action(SIGTERM))
             (void)weft__signal_add_once(run->loop, SIGTERM, on_terminate, run);
     }
-    if (!(run->flags & WEFT_RUN_NO_DUMP) && has_default_action(SIGQUIT))
+    if (!(run->flags & WEFT_RUN_NO_DUMP))
         arm_quit(run);
     if (!(run->flags & WEFT_RUN_NO_SIGPIPE) && has_default_action(SIGPIPE)) {
-        set_pipe_action(SIG_IGN);
+        set_pipe_action(on_pipe);
         run->pipe_ignored = true;
     }
     if (!(run->flags & WEFT_RUN_NO_OVERFLOW) && has_default_action(SIGSEGV))

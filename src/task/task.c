@@ -88,11 +88,19 @@ static int runtime_drain(struct weft__runtime *runtime)
     if (runtime->alive == 0)
         return 0;
     weft__scope_cancel(runtime->root, WEFT__CAUSE_CANCEL, 0);
-    int rc = weft__loop_begin(runtime->loop);
-    while (rc == 0 && runtime->alive > 0)
-        rc = weft__loop_turn(runtime->loop, WEFT_FOREVER);
-    weft__loop_end(runtime->loop);
-    return rc;
+    struct weft_loop *loop = runtime->loop;
+    int rc = weft__loop_begin(loop);
+    if (rc < 0)
+        return rc;
+    bool hopeless = false;
+    while (!hopeless && runtime->alive > 0) {
+        uint64_t head = loop->ready.head;
+        rc = weft__loop_turn(loop, WEFT_FOREVER);
+        /* An engine that fails stops nobody who was cancelled; only one who waits for it alone. */
+        hopeless = rc < 0 && loop->ready.head == head && weft__timers_first(loop) == WEFT_FOREVER;
+    }
+    weft__loop_end(loop);
+    return hopeless ? rc : 0;
 }
 
 static int runtime_free(struct weft_loop *loop)

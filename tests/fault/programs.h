@@ -20,16 +20,39 @@
 
 #include <weft/weft.h>
 
-/** Runs a program as a task of a new loop over `sys`, on the engine of the running test. */
+/** The program that runs, and how far it came. */
+struct fault_program {
+    /** The program. */
+    int (*program)(void *arg);
+    /** It was entered. */
+    bool begun;
+    /** It has returned. */
+    bool ended;
+};
+
+static inline int fault_run_program(void *arg)
+{
+    struct fault_program *run = arg;
+
+    run->begun = true;
+    int rc = run->program(NULL);
+    run->ended = true;
+    return rc;
+}
+
+/** Runs a program as a task of a new loop over `sys`, on the engine of the running test. Whatever
+ *  fails, what was begun has ended when the run returns: it may use the caller's frame. */
 static inline int fault_on_loop(const struct weft_sys *sys, int (*program)(void *arg))
 {
+    struct fault_program run = {program, false, false};
     const struct weft_loop_options options = {.size = sizeof options, .sys = sys};
     struct weft_loop *loop;
     int rc = weft_loop_create(&options, &loop);
 
     if (rc < 0)
         return rc;
-    rc = weft_loop_run_task(loop, program, NULL);
+    rc = weft_loop_run_task(loop, fault_run_program, &run);
+    CHECK_EQ(run.begun, run.ended);
     CHECK_EQ(weft_loop_free(loop), 0);
     return rc;
 }
