@@ -39,6 +39,15 @@ static int install(int signal, int flags)
     return weft_sys_default.sigaction(&weft_sys_default, signal, &action, &before[signal]);
 }
 
+/** Puts back what was there before, unless the program has put something else there meanwhile. */
+static void restore(int signal)
+{
+    struct sigaction now;
+    int rc = weft_sys_default.sigaction(&weft_sys_default, signal, NULL, &now);
+    if (rc == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler)
+        (void)weft_sys_default.sigaction(&weft_sys_default, signal, &before[signal], NULL);
+}
+
 static int add(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg, int flags)
 {
     int rc = weft__loop_check_fork(loop);
@@ -84,7 +93,7 @@ int weft_loop_remove_signal(struct weft_loop *loop, int signal)
     if (signal <= 0 || signal >= SIGNAL_COUNT || !loop->signal_watches ||
         !loop->signal_watches[signal].fn)
         return 0;
-    (void)weft_sys_default.sigaction(&weft_sys_default, signal, &before[signal], NULL);
+    restore(signal);
     atomic_store(&owners[signal], NULL);
     atomic_fetch_and(&loop->signals, ~((uint64_t)1 << signal));
     loop->signal_watches[signal] = (struct weft__watch){NULL, NULL};

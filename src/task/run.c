@@ -188,13 +188,18 @@ static void on_terminate(void *arg)
     interrupted(arg, SIGTERM);
 }
 
-static bool has_default_action(int signal)
+static bool has_action(int signal, void (*handler)(int))
 {
     struct sigaction now;
     memset(&now, 0, sizeof now);
     if (weft_sys_default.sigaction(&weft_sys_default, signal, NULL, &now) < 0)
         return false;
-    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
+    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler;
+}
+
+static bool has_default_action(int signal)
+{
+    return has_action(signal, SIG_DFL);
 }
 
 static void on_quit(void *arg);
@@ -257,7 +262,7 @@ static void touch_process(struct run *run)
 /** Signals of the loop are put back when it is freed. */
 static void restore_process(struct run *run)
 {
-    if (run->pipe_ignored)
+    if (run->pipe_ignored && has_action(SIGPIPE, on_pipe))
         set_pipe_action(SIG_DFL);
     if (run->overflow)
         weft__overflow_end(&run->overflow_thread);
