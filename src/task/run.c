@@ -100,7 +100,7 @@ static int run_turns(struct weft_loop *loop, struct main_task *main_task)
         } else if (rc == -WEFT_EDEADLOCK) {
             return rc;
         } else if (rc < 0 && broken == 0) {
-            /* The engine failed. What the program was given lies on our stack: it must end first. */
+            /* The engine failed. What the program was given lies on our stack: it ends first. */
             broken = rc;
             weft__scope_cancel(runtime->root, WEFT__CAUSE_CANCEL, rc);
         }
