@@ -152,6 +152,20 @@ TASK_TEST(a_cancelled_task_is_refused_before_any_side_effect)
     }
 }
 
+/* The kernel writes where the call's frame was if it still has the buffer when the call is gone. */
+TASK_TEST(a_cancelled_call_returns_only_when_the_kernel_has_let_go)
+{
+    struct weft_loop_stats before, after;
+    EACH_KIND(kind, fds)
+    {
+        char byte;
+        weft_loop_get_stats(weft_loop_current(), &before);
+        CHECK_ERR(weft_within(WEFT_MS, weft_read(fds[0], &byte, 1)), -ETIMEDOUT);
+        weft_loop_get_stats(weft_loop_current(), &after);
+        CHECK_EQ(after.operations, before.operations);
+    }
+}
+
 TASK_TEST(a_refused_connect_connects_nothing_and_a_refused_accept_accepts_nothing)
 {
     struct weft_scope s;
