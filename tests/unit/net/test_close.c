@@ -290,9 +290,10 @@ TASK_TEST(a_wait_on_what_a_stranger_closed_ends_at_its_deadline)
     struct weft_scope s;
     foreign_pipe(fds, 0);
     struct waiter waiter = {wait_to_read, fds[0], "", 0};
-    weft_scope_enter(&s, 5 * WEFT_MS);
+    weft_scope_enter(&s, WEFT_FOREVER);
     go_wait(&s, &waiter);
     turn();
+    CHECK_EQ(weft_scope_set_deadline(&s, weft_after(5 * WEFT_MS)), 0);
     close_foreign(fds[0]);
     int rc = weft_scope_exit(&s, 0);
     CHECK(rc == -ETIMEDOUT || waiter.result == -EBADF);
@@ -330,9 +331,10 @@ TASK_TEST(a_number_that_a_stranger_used_again_gives_the_old_wait_nothing)
     struct weft_scope s;
     foreign_pipe(old, 0);
     struct waiter waiter = {wait_to_read, old[0], "", 0};
-    weft_scope_enter(&s, 5 * WEFT_MS);
+    weft_scope_enter(&s, WEFT_FOREVER);
     go_wait(&s, &waiter);
     turn();
+    CHECK_EQ(weft_scope_set_deadline(&s, weft_after(5 * WEFT_MS)), 0);
     close_foreign(old[0]);
     foreign_pipe(fresh, 0);
     CHECK_EQ(fresh[0], old[0]);

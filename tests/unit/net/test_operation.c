@@ -501,7 +501,7 @@ TASK_TEST(a_peer_that_is_gone_is_epipe_and_no_signal)
 TASK_TEST(what_is_no_descriptor_is_ebadf)
 {
     int fds[2];
-    char byte;
+    char byte = 'x';
     struct weft_address address = address_of("127.0.0.1:1");
     CHECK_EQ(weft_pipe(fds), 0);
     close_ends(fds);
@@ -739,11 +739,11 @@ static void ignore_signal(int signal)
 
 TASK_TEST(interrupted_calls_are_repeated)
 {
-    struct sigaction action, before;
+    struct sigaction action;
     struct itimerval often = {{0, 200}, {0, 200}}, off = {{0, 0}, {0, 0}};
     memset(&action, 0, sizeof action);
     action.sa_handler = ignore_signal;
-    CHECK_EQ(sigaction(SIGALRM, &action, &before), 0);
+    CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
     CHECK_EQ(setitimer(ITIMER_REAL, &often, NULL), 0);
     EACH_KIND(kind, fds)
     {
@@ -757,7 +757,7 @@ TASK_TEST(interrupted_calls_are_repeated)
         }
     }
     CHECK_EQ(setitimer(ITIMER_REAL, &off, NULL), 0);
-    CHECK_EQ(sigaction(SIGALRM, &before, NULL), 0);
+    /* The handler stays: the last alarm may still be on its way (Valgrind delivers it late). */
 }
 
 /* What a dump says. */
