@@ -182,6 +182,13 @@ int weft__loop_begin(struct weft_loop *loop);
 void weft__loop_end(struct weft_loop *loop);
 /** One turn that waits at most `timeout`. 0 or an error. */
 int weft__loop_turn(struct weft_loop *loop, weft_ns timeout);
+/** One turn of a run that lasts until its own end comes: a weft_loop_stop meanwhile means nothing,
+ *  and must not keep the engine from waiting. 0 or an error. */
+static inline int weft__loop_go_on(struct weft_loop *loop)
+{
+    loop->stopping = false;
+    return weft__loop_turn(loop, WEFT_FOREVER);
+}
 /** Whether anything is left that could run or come. */
 bool weft__loop_alive(const struct weft_loop *loop);
 /** Mixes a number into the trace hash. */

@@ -72,7 +72,6 @@ static int run_program(void *arg)
         snprintf(main_task->note, sizeof main_task->note, "%s", task->note->text);
     main_task->result = result;
     main_task->done = true;
-    weft_loop_stop(task->runtime->loop);
     return 0;
 }
 
@@ -94,7 +93,7 @@ static int run_turns(struct weft_loop *loop, struct main_task *main_task)
     struct weft__runtime *runtime = loop->runtime;
     int broken = 0;
     while (!main_task->done) {
-        int rc = weft__loop_turn(loop, WEFT_FOREVER);
+        int rc = weft__loop_go_on(loop);
         if (rc == -WEFT_EDEADLOCK && !deadlocked(runtime)) {
             break_deadlock(runtime);
         } else if (rc == -WEFT_EDEADLOCK) {
@@ -290,7 +289,7 @@ static int settle(struct run *run, int rc)
         weft_ns named = weft__loop_clock(run->loop) + PATIENCE;
         int turned = 0;
         while (runtime->alive > 0 && turned == 0)
-            turned = weft__loop_turn(run->loop, WEFT_FOREVER);
+            turned = weft__loop_go_on(run->loop);
         if (weft__loop_clock(run->loop) < named)
             weft_handle_cancel(patience);
         weft__loop_end(run->loop);

@@ -156,8 +156,12 @@ void weft__task_switch_to(struct weft_task *task, struct weft_task *child)
 {
     struct weft__context *from = &task->driver.leaf->ctx;
     weft__task_make_ready(task, 0);
+    bool full = task->full_state;
     struct target to = become(child);
-    (void)weft__context_switch_with(from, to.ctx, to.value);
+    if (weft__unlikely(full))
+        (void)switch_full(task->runtime, from, to);
+    else
+        (void)weft__context_switch_with(from, to.ctx, to.value);
 }
 
 /** A starting task continues on the stack, and in the place, of one that has ended. */

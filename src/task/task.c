@@ -95,7 +95,7 @@ static int runtime_drain(struct weft__runtime *runtime)
     bool hopeless = false;
     while (!hopeless && runtime->alive > 0) {
         uint64_t head = loop->ready.head;
-        rc = weft__loop_turn(loop, WEFT_FOREVER);
+        rc = weft__loop_go_on(loop);
         /* An engine that fails stops nobody who was cancelled; only one who waits for it alone. */
         hopeless = rc < 0 && loop->ready.head == head && weft__timers_first(loop) == WEFT_FOREVER;
     }
