@@ -186,6 +186,10 @@ TEST_EACH_ENGINE(a_loop_without_descriptors_is_not_made)
     int next = dup(0);
     if (test_engine_is("sim"))
         SKIP("a simulated world needs no descriptor");
+#ifdef WEFT_VALGRIND
+    if (test_engine_is("io_uring"))
+        SKIP("Valgrind keeps descriptors of its own below the limit");
+#endif
     CHECK(next >= 0);
     close(next);
     CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
