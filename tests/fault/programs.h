@@ -45,9 +45,9 @@ static inline int fault_run_program(void *arg)
  *  fails, what was begun has ended when the run returns: it may use the caller's frame. */
 static inline int fault_on_loop(const struct weft_sys *sys, int (*program)(void *arg))
 {
-    /* The kernel takes a ring down some time after its close, and until then the ring counts against
-     * RLIMIT_MEMLOCK of all processes of an ordinary user: the hundreds of loops of a sweep run into
-     * it. The superuser is not counted. */
+    /* The kernel takes a ring down some time after its close, and until then the ring counts
+     * against RLIMIT_MEMLOCK of all processes of an ordinary user: the hundreds of loops of a sweep
+     * run into it. The superuser is not counted. */
     if (test_engine_is("io_uring") && geteuid() != 0)
         SKIP("rings of an ordinary user run into RLIMIT_MEMLOCK in a sweep");
     struct fault_program run = {program, false, false};
