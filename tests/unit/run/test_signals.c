@@ -74,6 +74,9 @@ static int run_interrupted(void)
 
 TEST_EACH_ENGINE(an_interrupted_run_returns_what_the_program_made_of_it)
 {
+#ifdef __SANITIZE_THREAD__
+    SKIP("ThreadSanitizer does not notice that the kernel reset a handler (SA_RESETHAND)");
+#endif
     struct child child;
     run_child(run_interrupted, &child);
     CHECK_EXIT(child, 42);
@@ -243,6 +246,9 @@ static int quit_twice_slowly(void)
 
 TEST_EACH_ENGINE(after_two_seconds_sigquit_dumps_again)
 {
+#ifdef __SANITIZE_THREAD__
+    SKIP("ThreadSanitizer does not notice that the kernel reset a handler (SA_RESETHAND)");
+#endif
     struct child child;
     const char *at;
     int count = 0;
