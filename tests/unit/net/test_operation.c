@@ -350,6 +350,24 @@ TASK_TEST(receivers_of_one_descriptor_are_served_in_the_order_they_came)
     }
 }
 
+TASK_TEST(a_latecomer_does_not_overtake_although_bytes_are_there)
+{
+    EACH_KIND(kind, fds)
+    {
+        struct weft_scope s;
+        struct reader reader = {.fd = fds[0]};
+        char byte;
+        weft_scope_enter(&s, WEFT_FOREVER);
+        weft_go(&s, read_once, &reader, 'r');
+        turn();
+        put(fds[1], "x");
+        CHECK_ERR(weft_within(WEFT_MS, weft_read(fds[0], &byte, 1)), -ETIMEDOUT);
+        CHECK_EQ(weft_scope_exit(&s, 0), 0);
+        CHECK_EQ(reader.result, 1);
+        trail[0] = '\0';
+    }
+}
+
 TASK_TEST(a_receiver_that_leaves_takes_nothing_from_those_behind)
 {
     EACH_KIND(kind, fds)
