@@ -357,9 +357,15 @@ TASK_TEST(nothing_is_remembered_of_what_weft_does_not_own)
             foreign_sockets(fds, 0);
         else
             foreign_pipe(fds, i ? O_NONBLOCK : 0);
+        struct weft_scope s;
+        struct waiter waiter = {wait_to_read, fds[0], "", 0};
         CHECK_ERR(weft_within(WEFT_MS, weft_read(fds[0], &byte, 1)), -ETIMEDOUT);
+        weft_scope_enter(&s, WEFT_FOREVER);
+        go_wait(&s, &waiter);
+        turn();
         put(fds[1], "x");
-        CHECK_EQ(weft_read(fds[0], &byte, 1), 1);
+        CHECK_EQ(weft_scope_exit(&s, 0), 0);
+        CHECK_EQ(waiter.result, 1);
         close_foreign(fds[0]);
         close_foreign(fds[1]);
     }
