@@ -467,6 +467,29 @@ TASK_TEST(a_task_and_its_joiner_are_cancelled_together)
     CHECK_STR(trail, "?");
 }
 
+static int return_later(int code)
+{
+    int rc = weft_sleep(WEFT_MS);
+    return rc < 0 ? rc : code;
+}
+WEFT_TASK(return_later, int);
+
+TASK_TEST(a_result_can_be_seen_without_joining)
+{
+    struct weft_scope s;
+    struct weft_task *task;
+    int result = 0;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_EQ(weft_spawn(&s, &task, return_later, 42), 0);
+    CHECK_ERR(weft_task_result(task), -EAGAIN);
+    while (!weft_task_ended(task))
+        CHECK_EQ(weft_sleep(WEFT_MS), 0);
+    CHECK_EQ(weft_task_result(task), 42);
+    CHECK_EQ(weft_join(task, &result), 0);
+    CHECK_EQ(result, 42);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+}
+
 /* Stopping. */
 
 static void stop_loop(void *loop)

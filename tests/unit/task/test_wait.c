@@ -6,6 +6,7 @@
  * probe`: a child parks on it, and its abort function counts how often it was asked and answers
  * what the test told it to. Letters in `trail` say who ran when.
  */
+#include "base/list.h"
 #include "task_test.h"
 
 #include <unistd.h>
@@ -564,6 +565,58 @@ TASK_TEST(a_waiter_that_was_moved_leaves_its_new_queue_when_cancelled)
     weft_scope_cancel(&crowd.scope, 0);
     CHECK_EQ(weft_scope_exit(&crowd.scope, 0), 0);
     CHECK_ERR(crowd.waiters[0].result, -ECANCELED);
+}
+
+/* Listeners. */
+
+/** A listener, and what it heard. */
+struct listener {
+    /** Its wait; first, so that its function finds the rest. */
+    struct weft_wait wait;
+    /** What it answers. */
+    int answer;
+    /** What it was woken with. */
+    ssize_t result;
+    /** How often. */
+    int heard;
+};
+
+static int hear(struct weft_wait *wait, ssize_t result)
+{
+    struct listener *listener = (struct listener *)wait;
+    CHECK(wait->object == listener);
+    listener->result = result;
+    listener->heard++;
+    return listener->answer;
+}
+
+TASK_TEST(the_wake_of_a_listener_calls_its_function_and_returns_its_answer)
+{
+    for (int answer = 0; answer < 2; answer++) {
+        struct listener listener = {.answer = answer};
+        weft_wait_init_listener(&listener.wait, hear, &listener);
+        CHECK_EQ(weft_wake(&listener.wait, 1234567890123), answer);
+        CHECK_EQ(listener.heard, 1);
+        CHECK_EQ(listener.result, 1234567890123);
+        CHECK_EQ(weft_wake(&listener.wait, 6), 0);
+        CHECK_EQ(listener.heard, 1);
+    }
+}
+
+TASK_TEST(a_listener_stands_in_a_queue_as_a_task_would)
+{
+    struct crowd crowd;
+    struct listener listener = {.answer = 1};
+    gather_crowd(&crowd);
+    weft_wait_init_listener(&listener.wait, hear, &listener);
+    weft__list_append(&crowd.queue.waits, &listener.wait.link);
+    for (int i = 0; i < 3; i++)
+        CHECK(weft_waitq_wake(&crowd.queue, 3) == &crowd.waiters[i].wait);
+    CHECK_EQ(listener.heard, 0);
+    CHECK(weft_waitq_wake(&crowd.queue, 4) == &listener.wait);
+    CHECK_EQ(listener.result, 4);
+    CHECK(weft_waitq_empty(&crowd.queue));
+    CHECK_EQ(weft_scope_exit(&crowd.scope, 0), 0);
 }
 
 /* Describing. */
