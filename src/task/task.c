@@ -262,19 +262,33 @@ static int wait_ready(struct weft_task *child)
     return (int)weft_park(&wait, abort_ready);
 }
 
-static int begin_waiting_start(unsigned flags)
+/** Puts a task that is complete into the ring, or on the processor, as `flags` say. */
+static int run_first(struct weft_task *task, struct weft_task **ret, unsigned flags)
 {
-    return flags & (WEFT_START_NOW | WEFT_START_READY) ? weft_wait_begin() : 0;
+    int rc = 0;
+    if (ret && !(flags & WEFT_START_READY))
+        *ret = task;
+    if (flags & WEFT_START_NOW) {
+        weft__task_switch_to(weft__task_current, task);
+        return 0;
+    }
+    weft__ready_push(task->runtime->loop, weft__task_run, task);
+    if (!(flags & WEFT_START_READY))
+        return 0;
+    /* The handle of one that fails first stays with the scope, whose exit frees it. */
+    rc = wait_ready(task);
+    if (rc == 0 && ret)
+        *ret = task;
+    return rc;
 }
 
 int weft__task_start(struct weft__scope *home, struct weft_task **ret,
                      const struct weft_task_options *options, const char *name, const char *site,
                      int (*fn)(void *), const void *args, size_t size)
 {
-    int stack_class = choose_stack_class(options);
-    int rc = stack_class < 0 ? stack_class : begin_waiting_start(options->flags);
-    if (rc < 0)
-        return rc;
+    int rc = 0, stack_class = choose_stack_class(options);
+    if (stack_class < 0)
+        return stack_class;
     struct weft_task *task = make(home, stack_class, args, size, &rc);
     if (!task) {
         weft__scope_fail(home, rc, NULL, false, site);
@@ -288,19 +302,16 @@ int weft__task_start(struct weft__scope *home, struct weft_task **ret,
     if (options->name)
         weft_task_set_name(task, options->name);
     link_in(task);
-    if (ret)
-        *ret = task;
-    if (options->flags & WEFT_START_NOW) {
-        weft__task_switch_to(weft__task_current, task);
-        return 0;
-    }
-    weft__ready_push(home->runtime->loop, weft__task_run, task);
-    return options->flags & WEFT_START_READY ? wait_ready(task) : 0;
+    return run_first(task, ret, options->flags);
 }
 
-/** The record behind a token, or NULL and why not. */
-static struct weft__scope *home_of(const struct weft_scope *token, const char *site, int *ret_error)
+/** The record behind a token, or NULL and why not. A start that waits begins its wait here, before
+ *  the token is looked at: others may run meanwhile, and end the scope. */
+static struct weft__scope *home_of(const struct weft_scope *token, unsigned flags, const char *site,
+                                   int *ret_error)
 {
+    if (flags & (WEFT_START_NOW | WEFT_START_READY) && (*ret_error = weft_wait_begin()) < 0)
+        return NULL;
     struct weft__scope *home = token ? weft__scope_of(token) : NULL;
     if (weft__likely(home && !home->within))
         return home;
@@ -318,11 +329,11 @@ int weft_start(struct weft_scope *scope, struct weft_task **ret,
                int (*fn)(void *args), const void *args, size_t size)
 {
     int rc = 0;
-    struct weft__scope *home = home_of(scope, site, &rc);
     /* What a caller compiled with older headers does not know of reads as zero. */
     struct weft_task_options known = {0};
     memcpy(&known, options,
            options->size && options->size < sizeof known ? options->size : sizeof known);
+    struct weft__scope *home = home_of(scope, known.flags, site, &rc);
     return home ? weft__task_start(home, ret, &known, name, site, fn, args, size) : rc;
 }
 
@@ -332,7 +343,7 @@ int weft_start_flags(struct weft_scope *scope, struct weft_task **ret, unsigned 
 {
     const struct weft_task_options options = {.size = sizeof options, .flags = flags};
     int rc = 0;
-    struct weft__scope *home = home_of(scope, site, &rc);
+    struct weft__scope *home = home_of(scope, flags, site, &rc);
     return home ? weft__task_start(home, ret, &options, name, site, fn, args, size) : rc;
 }
 
