@@ -158,6 +158,8 @@ struct run {
     struct weft_loop *loop;
     /** The signal that interrupted the run; 0: none. */
     int interrupted_by;
+    /** Names those who have not left in time; NULL: it has, or need not. */
+    struct weft_handle *patience;
     /** WEFT_RUN_... */
     unsigned flags;
     /** SIGPIPE was set to be ignored. */
@@ -173,6 +175,9 @@ struct run {
 static void interrupted(struct run *run, int signal)
 {
     struct weft__runtime *runtime = run->loop->runtime;
+    /* The second of either kind. Its own handler has reset itself. */
+    if (run->interrupted_by)
+        (void)weft_sys_default.raise(&weft_sys_default, signal);
     run->interrupted_by = signal;
     weft__scope_cancel(runtime->root, WEFT__CAUSE_CANCEL, 0);
 }
@@ -272,6 +277,7 @@ static void restore_process(struct run *run)
 static void name_stragglers(void *arg)
 {
     struct run *run = arg;
+    run->patience = NULL;
     weft__report("the program has ended, %d seconds ago, but these tasks have not:",
                  (int)(PATIENCE / WEFT_SEC));
     weft_dump(run->loop, 2);
@@ -284,14 +290,11 @@ static int settle(struct run *run, int rc)
     struct weft__scope *root = runtime->root;
     weft__scope_cancel(root, WEFT__CAUSE_CANCEL, 0);
     if (runtime->alive > 0 && weft__loop_begin(run->loop) == 0) {
-        struct weft_handle *patience = NULL;
-        (void)weft_loop_call_later(run->loop, PATIENCE, name_stragglers, run, &patience);
-        weft_ns named = weft__loop_clock(run->loop) + PATIENCE;
+        (void)weft_loop_call_later(run->loop, PATIENCE, name_stragglers, run, &run->patience);
         int turned = 0;
         while (runtime->alive > 0 && turned == 0)
             turned = weft__loop_go_on(run->loop);
-        if (weft__loop_clock(run->loop) < named)
-            weft_handle_cancel(patience);
+        weft_handle_cancel(run->patience);
         weft__loop_end(run->loop);
     }
     bool detached_failed = root->cause == WEFT__CAUSE_FAILURE;
