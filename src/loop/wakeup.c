@@ -61,12 +61,18 @@ int weft__wakeup_open(struct weft_loop *loop)
     return rc;
 }
 
+/** These come from weft_sys_default: a loop's own table is for its own thread. */
+static void incoming_free(struct weft__incoming *incoming)
+{
+    (void)weft_sys_default.realloc(&weft_sys_default, incoming, 0);
+}
+
 void weft__wakeup_close(struct weft_loop *loop)
 {
     struct weft__incoming *next, *incoming = atomic_exchange(&loop->incoming, NULL);
     for (; incoming; incoming = next) {
         next = incoming->next;
-        loop->sys->realloc(loop->sys, incoming, 0);
+        incoming_free(incoming);
     }
     if (loop->wake_fds[0] >= 0 && weft__loop_check_fork(loop) == 0)
         (void)weft__watch_quiet(loop, loop->wake_fds[0], NULL, NULL);
@@ -86,7 +92,8 @@ int weft_loop_call_soon_threadsafe(struct weft_loop *loop, weft_callback_fn *fn,
     int rc = weft__loop_check_fork(loop);
     if (rc < 0)
         return rc;
-    struct weft__incoming *incoming = loop->sys->realloc(loop->sys, NULL, sizeof *incoming);
+    struct weft__incoming *incoming =
+        weft_sys_default.realloc(&weft_sys_default, NULL, sizeof *incoming);
     if (!incoming)
         return -ENOMEM;
     incoming->fn = fn;
@@ -133,7 +140,7 @@ void weft__wakeup_collect(struct weft_loop *loop)
             put_back(loop, incoming);
             return;
         }
-        loop->sys->realloc(loop->sys, incoming, 0);
+        incoming_free(incoming);
         incoming = next;
     }
 }
