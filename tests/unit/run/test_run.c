@@ -5,6 +5,7 @@
  * Each test states one sentence of weft/run.h about programs, the root scope and the end of a run.
  * Signals are in test_signals.c, dumps in test_dump.c.
  */
+#include "machine/stack.h"
 #include "run_test.h"
 
 static int wait_for_ever(void)
@@ -469,6 +470,14 @@ static void check_overflows(void)
 
 TEST_EACH_ENGINE(an_overflow_of_a_stack_is_reported_by_name)
 {
+    check_overflows();
+}
+
+TEST_EACH_ENGINE(an_overflow_into_a_guard_by_madvise_is_reported_by_name)
+{
+    if (weft__guard_probe(&weft_sys_default) != WEFT__GUARD_MADVISE)
+        SKIP("MADV_GUARD_INSTALL does not work here");
+    CHECK_EQ(setenv("WEFT_GUARD", "madvise", 1), 0);
     check_overflows();
 }
 

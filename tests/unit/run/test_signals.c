@@ -176,6 +176,32 @@ TEST_EACH_ENGINE(the_second_interrupt_leaves_at_once_while_the_program_cleans_up
     CHECK_STR(child.said, "");
 }
 
+static int interrupt_then_terminate(void *arg)
+{
+    struct weft_scope shield;
+    (void)arg;
+    raise(SIGINT);
+    CHECK_ERR(weft_sleep(WEFT_HOUR), -ECANCELED);
+    weft_shield_enter(&shield, WEFT_HOUR);
+    raise(SIGTERM);
+    int rc = weft_sleep(WEFT_MS);
+    say("still there");
+    return weft_scope_exit(&shield, rc);
+}
+
+static int interrupting_then_terminating(void)
+{
+    return weft_main(interrupt_then_terminate, NULL);
+}
+
+TEST_EACH_ENGINE(the_second_may_be_of_the_other_kind)
+{
+    struct child child;
+    run_child(interrupting_then_terminating, &child);
+    CHECK_SIGNAL(child, SIGTERM);
+    CHECK_STR(child.said, "");
+}
+
 /* Dumping. */
 
 static int dump_and_go_on_program(void *arg)

@@ -326,6 +326,64 @@ TEST_EACH_ENGINE(an_outer_scope_exited_first_drains_the_inner_one)
 #endif
 }
 
+/** A scope that its owner leaves as soon as it runs again. */
+struct short_scope {
+    /** The scope. */
+    struct weft_scope scope;
+    /** It has been left. */
+    bool left;
+};
+
+static int leave_soon(struct short_scope *s)
+{
+    weft_scope_enter(&s->scope, WEFT_FOREVER);
+    int rc = weft_yield();
+    s->left = true;
+    return weft_scope_exit(&s->scope, rc);
+}
+WEFT_TASK(leave_soon, struct short_scope *);
+
+/** Starts a child at once into a scope of another task, as the call after so many others. */
+static int start_after(int calls)
+{
+    struct weft_scope s;
+    struct short_scope other = {.left = false};
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_EQ(weft_go(&s, leave_soon, &other), 0);
+    CHECK_EQ(weft_yield(), 0);
+    for (int i = 0; i < calls; i++)
+        CHECK_EQ(weft_wait_begin(), 0);
+    CHECK(!other.left);
+    int rc = weft_go_now(&other.scope, nothing);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+    return rc;
+}
+
+/** One of these calls is the one before which others get their turn. */
+static int start_after_more_and_more(void *arg)
+{
+    int rc = 0;
+    (void)arg;
+    for (int calls = 0; rc == 0; calls++)
+        rc = start_after(calls);
+    CHECK_ERR(rc, -EINVAL);
+    return 0;
+}
+
+static void start_into_the_past(void)
+{
+    CHECK_EQ(run_program(start_after_more_and_more), 0);
+}
+
+TEST_EACH_ENGINE(a_start_before_which_others_end_the_scope_is_refused)
+{
+#if WEFT_DEBUG
+    test_fork_expect_signal(start_into_the_past, SIGABRT, "into a scope that is not open");
+#else
+    start_into_the_past();
+#endif
+}
+
 /* Times. */
 
 TASK_TEST(negative_times_are_now)
@@ -488,6 +546,30 @@ TASK_TEST(a_result_can_be_seen_without_joining)
     CHECK_EQ(weft_join(task, &result), 0);
     CHECK_EQ(result, 42);
     CHECK_EQ(weft_scope_exit(&s, 0), 0);
+}
+
+static int fail_or_get_ready(int code)
+{
+    if (code == 0)
+        weft_ready();
+    return code;
+}
+WEFT_TASK(fail_or_get_ready, int);
+
+TASK_TEST(a_start_that_fails_before_it_is_ready_leaves_the_handle_untouched)
+{
+    struct weft_scope s;
+    struct weft_task *const untouched = (void *)&s;
+    struct weft_task *task = untouched;
+    weft_scope_enter_policy(&s, WEFT_FOREVER, WEFT_COLLECT);
+    CHECK_ERR(weft_spawn_ready(&s, &task, fail_or_get_ready, -EADDRINUSE), -EADDRINUSE);
+    CHECK(task == untouched);
+    CHECK_ERR(weft_within(0, weft_spawn_ready(&s, &task, return_later, 0)), -ETIMEDOUT);
+    CHECK_ERR(weft_within(WEFT_US, weft_spawn_ready(&s, &task, return_later, 0)), -ETIMEDOUT);
+    CHECK(task == untouched);
+    CHECK_EQ(weft_spawn_ready(&s, &task, fail_or_get_ready, 0), 0);
+    CHECK_EQ(weft_join(task, NULL), 0);
+    CHECK_ERR(weft_scope_exit(&s, 0), -EADDRINUSE);
 }
 
 /* Stopping. */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_wakeup.c: what other threads touch of a loop
+ *
+ * A table belongs to its loop's thread: of its entries other threads call the clock and write
+ * alone (weft/sys.h, rule 3). The table here counts; the loop's thread waits meanwhile.
+ */
+#include "fault.h"
+#include "test.h"
+
+#include <pthread.h>
+#include <weft/weft.h>
+
+static struct fault_table fault;
+static struct weft_loop *loop;
+static int called;
+
+static void count_call(void *arg)
+{
+    (void)arg;
+    called++;
+}
+
+static void *call_and_wake(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 100; i++) {
+        CHECK_OK(weft_loop_call_soon_threadsafe(loop, count_call, NULL));
+        weft_loop_wake(loop);
+    }
+    return NULL;
+}
+
+TEST_EACH_ENGINE(other_threads_use_of_the_table_the_clock_and_write_alone)
+{
+    struct weft_loop_options options = {.size = sizeof options, .sys = &fault.sys};
+    uint64_t before[FAULT_ENTRY_COUNT];
+    pthread_t thread;
+    if (test_engine_is("sim"))
+        SKIP("a simulated world has one thread");
+    options.backend = test_engine();
+    fault_wrap(&fault, &weft_sys_default);
+    CHECK_OK(weft_loop_create(&options, &loop));
+    for (int entry = 0; entry < FAULT_ENTRY_COUNT; entry++)
+        before[entry] = fault.calls[entry];
+    CHECK_EQ(pthread_create(&thread, NULL, call_and_wake, NULL), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    for (int entry = 0; entry < FAULT_ENTRY_COUNT; entry++)
+        if (entry != FAULT_CLOCK && entry != FAULT_WRITE && fault.calls[entry] != before[entry])
+            FAIL("another thread called %s", fault_entry_name((enum fault_entry)entry));
+    CHECK_EQ(called, 0);
+    CHECK_OK(weft_loop_run(loop));
+    CHECK_EQ(called, 100);
+    CHECK_OK(weft_loop_free(loop));
+}
+
+TEST_EACH_ENGINE(what_other_threads_scheduled_is_freed_with_the_loop)
+{
+    struct weft_loop_options options = {.size = sizeof options, .backend = test_engine()};
+    CHECK_OK(weft_loop_create(&options, &loop));
+    (void)call_and_wake(NULL);
+    CHECK_OK(weft_loop_free(loop));
+    CHECK_EQ(called, 0);
+}
