@@ -78,14 +78,19 @@ static void handle_due(void *arg)
     weft__ready_push(handle->loop, handle_run, handle);
 }
 
-static struct weft_handle *handle_new(struct weft_loop *loop, weft_callback_fn *fn, void *arg)
+/** A handle that is neither armed nor ready yet; 0, -ENOMEM or -EOWNERDEAD. */
+static int handle_new(struct weft_loop *loop, weft_callback_fn *fn, void *arg,
+                      struct weft_handle **ret)
 {
-    if (weft__ready_reserve(loop) < 0)
-        return NULL;
+    int rc = weft__loop_check_fork(loop);
+    if (rc == 0)
+        rc = weft__ready_reserve(loop);
+    if (rc < 0)
+        return rc;
     struct weft_handle *handle = weft__slab_alloc(&loop->handles);
     if (!handle) {
         weft__ready_unreserve(loop);
-        return NULL;
+        return -ENOMEM;
     }
     handle->loop = loop;
     handle->fn = fn;
@@ -94,18 +99,17 @@ static struct weft_handle *handle_new(struct weft_loop *loop, weft_callback_fn *
     handle->state = HANDLE_TIMED;
     weft__timer_init(&handle->timer, handle_due, handle);
     weft__errand_add(loop, &handle->errand, handle_drop);
-    return handle;
+    *ret = handle;
+    return 0;
 }
 
 int weft_loop_call_soon(struct weft_loop *loop, weft_callback_fn *fn, void *arg,
                         struct weft_handle **ret)
 {
-    int rc = weft__loop_check_fork(loop);
+    struct weft_handle *handle;
+    int rc = handle_new(loop, fn, arg, &handle);
     if (rc < 0)
         return rc;
-    struct weft_handle *handle = handle_new(loop, fn, arg);
-    if (!handle)
-        return -ENOMEM;
     handle_due(handle);
     if (ret)
         *ret = handle;
@@ -115,12 +119,10 @@ int weft_loop_call_soon(struct weft_loop *loop, weft_callback_fn *fn, void *arg,
 static int call_at(struct weft_loop *loop, weft_ns when, weft_callback_fn *fn, void *arg,
                    struct weft_handle **ret)
 {
-    int rc = weft__loop_check_fork(loop);
+    struct weft_handle *handle;
+    int rc = handle_new(loop, fn, arg, &handle);
     if (rc < 0)
         return rc;
-    struct weft_handle *handle = handle_new(loop, fn, arg);
-    if (!handle)
-        return -ENOMEM;
     handle->when = when;
     if (weft__timer_set(loop, &handle->timer, when) < 0) {
         handle_free(handle);

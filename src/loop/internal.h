@@ -22,6 +22,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 #include <weft/loop.h>
 #include <weft/sys.h>
 
@@ -134,8 +135,6 @@ struct weft_loop {
     bool running;
     /** weft_loop_stop was called. */
     bool stopping;
-    /** Callbacks run on the loop's stack now. */
-    bool in_turn;
     /** The table that the loop was made with; the world, unless that is the loop's own. */
     const struct weft_sys *creator;
     /** The world belongs to this loop and is freed with it. */
@@ -158,8 +157,6 @@ struct weft_loop {
     uint64_t turns;
     /** Looks at the engine. */
     uint64_t polls;
-    /** The loop that ran in this thread before (nothing: NULL); restored when a run ends. */
-    struct weft_loop *outer;
 };
 
 /** The loop that runs in this thread. */
@@ -172,6 +169,13 @@ extern unsigned weft__fork_generation;
 static inline int weft__loop_check_fork(const struct weft_loop *loop)
 {
     return loop->fork_generation == weft__fork_generation ? 0 : -EOWNERDEAD;
+}
+
+/** Copies an option struct of `given_size` bytes (0: all of it) into one of `size`, all zero. */
+static inline void weft__options_read(void *known, size_t size, const void *given,
+                                      size_t given_size)
+{
+    memcpy(known, given, given_size && given_size < size ? given_size : size);
 }
 
 /* loop.c */
@@ -204,8 +208,6 @@ static inline void weft__errand_add(struct weft_loop *loop, struct weft__errand 
     errand->drop = drop;
     weft__list_append(&loop->errands, &errand->link);
 }
-/** The next random number of the loop. */
-uint64_t weft__loop_random(struct weft_loop *loop);
 
 /* timer.c */
 

@@ -73,8 +73,7 @@ static struct weft_loop_options known_options(const struct weft_loop_options *op
 {
     struct weft_loop_options known = {0};
     if (options)
-        memcpy(&known, options,
-               options->size && options->size < sizeof known ? options->size : sizeof known);
+        weft__options_read(&known, sizeof known, options, options->size);
     return known;
 }
 
@@ -170,7 +169,7 @@ void weft__ready_shuffle(struct weft_loop *loop)
 {
     struct weft__ready *ready = &loop->ready;
     struct weft__ready_entry *first = &ready->ring[ready->head & ready->mask];
-    uint64_t choice = weft__loop_random(loop) % (ready->tail - ready->head);
+    uint64_t choice = weft_loop_random(loop) % (ready->tail - ready->head);
     struct weft__ready_entry *other = &ready->ring[(ready->head + choice) & ready->mask];
     /* Callbacks keep their order: that is their contract. Tasks promise none. */
     if (!loop->hooks || first->fn != loop->hooks->run || other->fn != loop->hooks->run)
@@ -180,7 +179,7 @@ void weft__ready_shuffle(struct weft_loop *loop)
     *other = kept;
 }
 
-uint64_t weft__loop_random(struct weft_loop *loop)
+uint64_t weft_loop_random(struct weft_loop *loop)
 {
     /* splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
     if (loop->seed == 0) {
@@ -192,11 +191,6 @@ uint64_t weft__loop_random(struct weft_loop *loop)
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
-}
-
-uint64_t weft_loop_random(struct weft_loop *loop)
-{
-    return weft__loop_random(loop);
 }
 
 void *weft_loop_realloc(struct weft_loop *loop, void *p, size_t size)
@@ -255,7 +249,6 @@ static void run_batch(struct weft_loop *loop)
 int weft__loop_turn(struct weft_loop *loop, weft_ns timeout)
 {
     loop->turns++;
-    loop->in_turn = true;
     int rc = look_at_engine(loop, timeout);
     if (atomic_load(&loop->wake))
         weft__wakeup_collect(loop);
@@ -266,7 +259,6 @@ int weft__loop_turn(struct weft_loop *loop, weft_ns timeout)
         weft__timers_expire(loop);
     }
     run_batch(loop);
-    loop->in_turn = false;
     return rc;
 }
 

@@ -36,8 +36,6 @@ int weft__loop_close_op(struct weft_loop *loop, int fd, struct weft__closing *cl
 /** Counts what the kernel has yet to give back although no task waits for it (1), and what it gave
  *  back (-1): the loop is not freed before. */
 void weft__loop_owe(struct weft_loop *loop, int change);
-/** The loop's table. */
-const struct weft_sys *weft__loop_sys(const struct weft_loop *loop);
 /** The calling thread's running loop's table, or weft_sys_default. */
 const struct weft_sys *weft__sys_current(void);
 

@@ -87,6 +87,13 @@ void weft_loop_wake(struct weft_loop *loop)
     (void)loop->sys->write(loop->sys, loop->wake_fds[1], &one, sizeof one);
 }
 
+static void push_incoming(struct weft_loop *loop, struct weft__incoming *incoming)
+{
+    incoming->next = atomic_load(&loop->incoming);
+    while (!atomic_compare_exchange_weak(&loop->incoming, &incoming->next, incoming)) {
+    }
+}
+
 int weft_loop_call_soon_threadsafe(struct weft_loop *loop, weft_callback_fn *fn, void *arg)
 {
     int rc = weft__loop_check_fork(loop);
@@ -98,9 +105,7 @@ int weft_loop_call_soon_threadsafe(struct weft_loop *loop, weft_callback_fn *fn,
         return -ENOMEM;
     incoming->fn = fn;
     incoming->arg = arg;
-    incoming->next = atomic_load(&loop->incoming);
-    while (!atomic_compare_exchange_weak(&loop->incoming, &incoming->next, incoming)) {
-    }
+    push_incoming(loop, incoming);
     weft_loop_wake(loop);
     return 0;
 }
@@ -122,9 +127,7 @@ static void put_back(struct weft_loop *loop, struct weft__incoming *oldest)
 {
     while (oldest) {
         struct weft__incoming *next = oldest->next;
-        oldest->next = atomic_load(&loop->incoming);
-        while (!atomic_compare_exchange_weak(&loop->incoming, &oldest->next, oldest)) {
-        }
+        push_incoming(loop, oldest);
         oldest = next;
     }
     atomic_store(&loop->wake, 1);

@@ -26,11 +26,6 @@ int weft__loop_withdraw(struct weft_loop *loop, struct weft__op *op)
     return loop->poller->ops->cancel(loop->poller, op);
 }
 
-const struct weft_sys *weft__loop_sys(const struct weft_loop *loop)
-{
-    return loop->sys;
-}
-
 const struct weft_sys *weft__sys_current(void)
 {
     return weft__loop_current ? weft__loop_current->sys : &weft_sys_default;

@@ -25,19 +25,23 @@ static int adopt(int fd)
     return rc;
 }
 
-/** adopt for two; both are closed when one fails. */
-static int adopt_pair(int fds[2])
+/** adopt for two, into fds; both are closed when one fails. */
+static int adopt_pair(const int made[2], int fds[2])
 {
-    int rc = adopt(fds[0]);
+    int rc = adopt(made[0]);
     if (rc < 0) {
         const struct weft_sys *sys = weft__sys_current();
-        (void)sys->close(sys, fds[1]);
+        (void)sys->close(sys, made[1]);
         return rc;
     }
-    rc = adopt(fds[1]);
-    if (rc < 0)
-        (void)weft_close(fds[0]);
-    return rc < 0 ? rc : 0;
+    rc = adopt(made[1]);
+    if (rc < 0) {
+        (void)weft_close(made[0]);
+        return rc;
+    }
+    fds[0] = made[0];
+    fds[1] = made[1];
+    return 0;
 }
 
 int weft_socket(int domain, int type, int protocol)
@@ -51,13 +55,7 @@ int weft_socketpair(int domain, int type, int protocol, int fds[2])
     const struct weft_sys *sys = weft__sys_current();
     int made[2];
     int rc = sys->socketpair(sys, domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol, made);
-    if (rc == 0)
-        rc = adopt_pair(made);
-    if (rc < 0)
-        return rc;
-    fds[0] = made[0];
-    fds[1] = made[1];
-    return 0;
+    return rc < 0 ? rc : adopt_pair(made, fds);
 }
 
 int weft_pipe(int fds[2])
@@ -65,13 +63,7 @@ int weft_pipe(int fds[2])
     const struct weft_sys *sys = weft__sys_current();
     int made[2];
     int rc = sys->pipe2(sys, made, O_CLOEXEC | O_NONBLOCK);
-    if (rc == 0)
-        rc = adopt_pair(made);
-    if (rc < 0)
-        return rc;
-    fds[0] = made[0];
-    fds[1] = made[1];
-    return 0;
+    return rc < 0 ? rc : adopt_pair(made, fds);
 }
 
 int weft_bind(int fd, const struct weft_address *address)
@@ -86,26 +78,28 @@ int weft_listen(int fd, int backlog)
     return sys->listen(sys, fd, backlog);
 }
 
-int weft_local_address(int fd, struct weft_address *ret)
+/** getsockname(2) and getpeername(2) have the same form. */
+typedef int address_fn(const struct weft_sys *sys, int fd, struct sockaddr *address,
+                       socklen_t *len);
+
+static int ask_address(address_fn *ask, int fd, struct weft_address *ret)
 {
-    const struct weft_sys *sys = weft__sys_current();
     struct weft_address address;
     address.len = sizeof address.of;
-    int rc = sys->getsockname(sys, fd, &address.of.any, &address.len);
+    int rc = ask(weft__sys_current(), fd, &address.of.any, &address.len);
     if (rc == 0)
         *ret = address;
     return rc;
 }
 
+int weft_local_address(int fd, struct weft_address *ret)
+{
+    return ask_address(weft__sys_current()->getsockname, fd, ret);
+}
+
 int weft_peer_address(int fd, struct weft_address *ret)
 {
-    const struct weft_sys *sys = weft__sys_current();
-    struct weft_address address;
-    address.len = sizeof address.of;
-    int rc = sys->getpeername(sys, fd, &address.of.any, &address.len);
-    if (rc == 0)
-        *ret = address;
-    return rc;
+    return ask_address(weft__sys_current()->getpeername, fd, ret);
 }
 
 int weft_set_option(int fd, int level, int option, int value)

@@ -23,12 +23,17 @@
 /** After so many refusals a task is reported, once. */
 #define REFUSALS_REPORTED 1000
 
+/** Entered by its task before any other that is open. */
+static bool is_outermost(const struct weft__scope *scope)
+{
+    return scope->owner && scope->parent == scope->owner->home;
+}
+
 static bool cancelled_from_outside(const struct weft__scope *scope)
 {
     if (scope->shield || !scope->parent)
         return false;
-    bool outermost = scope->owner && scope->parent == scope->owner->home;
-    return scope->parent->effective || (outermost && scope->owner->cancelled);
+    return scope->parent->effective || (is_outermost(scope) && scope->owner->cancelled);
 }
 
 void weft__task_update_refuse(struct weft_task *task)
@@ -134,13 +139,11 @@ int weft__refuse(struct weft_task *task)
     if (++task->refusals == REFUSALS_REPORTED)
         report_refusals(task);
     struct weft__scope *scope = task->scope;
-    const struct weft_task *inside = weft__list_empty(&task->scopes) ? NULL : task;
     /* A task cancelled alone is itself the origin: nothing outside it is to blame. */
-    if (!inside && task->cancelled && !scope->effective)
+    if (weft__list_empty(&task->scopes) && task->cancelled && !scope->effective)
         return -ECANCELED;
     while (scope && (scope->own_order || scope->outer_order) && blame(scope)) {
-        bool outermost = scope->owner && scope->parent == scope->owner->home;
-        if (outermost && scope->owner->cancelled && !scope->parent->effective)
+        if (is_outermost(scope) && scope->owner->cancelled && !scope->parent->effective)
             break;
         scope = scope->parent;
     }

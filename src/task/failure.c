@@ -17,8 +17,11 @@
 static struct weft__note *note_get(struct weft_task *task)
 {
     const struct weft_sys *sys = task->runtime->loop->sys;
-    if (!task->note)
-        task->note = sys->realloc(sys, NULL, sizeof *task->note);
+    if (task->note)
+        return task->note;
+    task->note = sys->realloc(sys, NULL, sizeof *task->note);
+    if (task->note)
+        task->note->text[0] = '\0';
     return task->note;
 }
 
@@ -63,9 +66,6 @@ int weft_fail_while_at(int code, const char *site, const char *format, ...)
 {
     struct weft_task *task = weft__task_current;
     size_t room = 0;
-    bool fresh = task && !task->note;
-    if (fresh && note_get(task))
-        task->note->text[0] = '\0';
     char *end = task ? note_end(task, code, site, &room) : NULL;
     if (!end)
         return code;

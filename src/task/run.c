@@ -310,10 +310,8 @@ static int settle(struct run *run, int rc)
 static struct weft_run_options known_options(const struct weft_run_options *options)
 {
     struct weft_run_options known = {0};
-    known.loop.size = sizeof known.loop;
     if (options)
-        memcpy(&known, options,
-               options->size && options->size < sizeof known ? options->size : sizeof known);
+        weft__options_read(&known, sizeof known, options, options->size);
     return known;
 }
 

@@ -260,15 +260,21 @@ void weft__scope_abandon(struct weft_task *task, const struct weft__scope *keep)
     }
 }
 
+/** Leaves a scope that had no memory: there is only its depth. */
+static void leave_without_record(struct weft_task *task)
+{
+    if (task->out_of_memory == task->driver.scope_depth)
+        task->out_of_memory = 0;
+    task->driver.scope_depth--;
+    weft__task_update_refuse(task);
+}
+
 /** The exit of a scope that had no memory. */
 static int exit_without_record(struct weft_task *task, const struct weft_scope *token)
 {
     if (token->generation != task->driver.scope_depth)
         return weft__misuse(-EINVAL, "weft_scope_exit out of order");
-    if (task->out_of_memory == task->driver.scope_depth)
-        task->out_of_memory = 0;
-    task->driver.scope_depth--;
-    weft__task_update_refuse(task);
+    leave_without_record(task);
     return -ENOMEM;
 }
 
@@ -322,10 +328,7 @@ ssize_t weft_within_exit(ssize_t result)
     if (!task)
         return result;
     if (task->out_of_memory) {
-        if (task->out_of_memory == task->driver.scope_depth)
-            task->out_of_memory = 0;
-        task->driver.scope_depth--;
-        weft__task_update_refuse(task);
+        leave_without_record(task);
         return result < 0 ? -ENOMEM : result;
     }
     struct weft__scope *scope = task->scope;

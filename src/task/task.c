@@ -265,7 +265,6 @@ static int wait_ready(struct weft_task *child)
 /** Puts a task that is complete into the ring, or on the processor, as `flags` say. */
 static int run_first(struct weft_task *task, struct weft_task **ret, unsigned flags)
 {
-    int rc = 0;
     if (ret && !(flags & WEFT_START_READY))
         *ret = task;
     if (flags & WEFT_START_NOW) {
@@ -276,7 +275,7 @@ static int run_first(struct weft_task *task, struct weft_task **ret, unsigned fl
     if (!(flags & WEFT_START_READY))
         return 0;
     /* The handle of one that fails first stays with the scope, whose exit frees it. */
-    rc = wait_ready(task);
+    int rc = wait_ready(task);
     if (rc == 0 && ret)
         *ret = task;
     return rc;
@@ -331,8 +330,7 @@ int weft_start(struct weft_scope *scope, struct weft_task **ret,
     int rc = 0;
     /* What a caller compiled with older headers does not know of reads as zero. */
     struct weft_task_options known = {0};
-    memcpy(&known, options,
-           options->size && options->size < sizeof known ? options->size : sizeof known);
+    weft__options_read(&known, sizeof known, options, options->size);
     struct weft__scope *home = home_of(scope, known.flags, site, &rc);
     return home ? weft__task_start(home, ret, &known, name, site, fn, args, size) : rc;
 }
