@@ -103,7 +103,8 @@ WEFT_API int weft_spawn_with_at(struct weft_scope *scope, struct weft_task **ret
  * declarator would not follow it (function pointers, arrays). weft_go and weft_spawn, with the
  * suffixes _now and _ready, then take `fn, arguments...`.
  */
-#define WEFT_TASK(...) WEFT_TASK_PASTE(WEFT_TASK_, WEFT_COUNT(__VA_ARGS__))(__VA_ARGS__)
+#define WEFT_TASK(...)                                                                             \
+    WEFT_PASTE(WEFT_TASK_, WEFT_PICK(__VA_ARGS__, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0))(__VA_ARGS__)
 
 /** Starts fn beside us, no handle. Returns as weft_start. Plain. */
 #define weft_go(scope, ...) WEFT_START(scope, NULL, 0u, __VA_ARGS__)
@@ -199,32 +200,30 @@ WEFT_API int weft_local_set(const struct weft_local *key, void *value);
 /** The calling task's value, NULL when none was set or outside a task. Plain. */
 WEFT_API void *weft_local_get(const struct weft_local *key);
 
-/* ---- The typed starts. Generated names are weft_start_FN and weft_args_FN. ---- */
-
-#define WEFT_COUNT(...) WEFT_COUNT_PICK(__VA_ARGS__, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
-#define WEFT_COUNT_PICK(a, b, c, d, e, f, g, h, i, n, ...) n
-#define WEFT_TASK_PASTE(a, b) WEFT_TASK_PASTE_AGAIN(a, b)
-#define WEFT_TASK_PASTE_AGAIN(a, b) a##b
+/*
+ * The typed starts. WEFT_TASK(fn, int, char *); makes, with the members weft_1, weft_2 ...:
+ *
+ *     struct weft_args_fn { int weft_1; char *weft_2; };       the copy of the arguments
+ *     static int weft_enter_fn(void *)                         calls fn with them, in the task
+ *     static inline int weft_start_fn(..., int, char *)        fills them in; types are checked
+ *
+ * and weft_go(scope, fn, 1, "x") is a call of weft_start_fn. All names begin with weft_, so that
+ * they shadow nothing of the program's.
+ */
 #define WEFT_UNUSED __attribute__((unused))
+#define WEFT_PASTE(a, b) WEFT_PASTE_AGAIN(a, b)
+#define WEFT_PASTE_AGAIN(a, b) a##b
+#define WEFT_PICK(a, b, c, d, e, f, g, h, i, n, ...) n
 
+/* A function alone, or with arguments: without a trailing comma in either case. */
 #define WEFT_START(scope, ret, flags, ...)                                                         \
-    WEFT_TASK_PASTE(WEFT_START_, WEFT_COUNT(__VA_ARGS__))(scope, ret, flags, __VA_ARGS__)
-#define WEFT_START_1(s, r, f, fn) weft_start_##fn((s), (r), (f), WEFT_SITE)
-#define WEFT_START_2(s, r, f, fn, a) weft_start_##fn((s), (r), (f), WEFT_SITE, (a))
-#define WEFT_START_3(s, r, f, fn, a, b) weft_start_##fn((s), (r), (f), WEFT_SITE, (a), (b))
-#define WEFT_START_4(s, r, f, fn, a, b, c) weft_start_##fn((s), (r), (f), WEFT_SITE, (a), (b), (c))
-#define WEFT_START_5(s, r, f, fn, a, b, c, d)                                                      \
-    weft_start_##fn((s), (r), (f), WEFT_SITE, (a), (b), (c), (d))
-#define WEFT_START_6(s, r, f, fn, a, b, c, d, e)                                                   \
-    weft_start_##fn((s), (r), (f), WEFT_SITE, (a), (b), (c), (d), (e))
-#define WEFT_START_7(s, r, f, fn, a, b, c, d, e, g)                                                \
-    weft_start_##fn((s), (r), (f), WEFT_SITE, (a), (b), (c), (d), (e), (g))
-#define WEFT_START_8(s, r, f, fn, a, b, c, d, e, g, h)                                             \
-    weft_start_##fn((s), (r), (f), WEFT_SITE, (a), (b), (c), (d), (e), (g), (h))
-#define WEFT_START_9(s, r, f, fn, a, b, c, d, e, g, h, i)                                          \
-    weft_start_##fn((s), (r), (f), WEFT_SITE, (a), (b), (c), (d), (e), (g), (h), (i))
+    WEFT_PASTE(WEFT_START_, WEFT_PICK(__VA_ARGS__, 2, 2, 2, 2, 2, 2, 2, 2, 1, 0))                  \
+    (scope, ret, flags, __VA_ARGS__)
+#define WEFT_START_1(scope, ret, flags, fn) weft_start_##fn((scope), (ret), (flags), WEFT_SITE)
+#define WEFT_START_2(scope, ret, flags, fn, ...)                                                   \
+    weft_start_##fn((scope), (ret), (flags), WEFT_SITE, __VA_ARGS__)
 
-/* `members` of the argument struct, the call with them, the parameters, and their names. */
+/* The members, how fn is called with them, the parameters, and their names as an initializer. */
 #define WEFT_TASK_MAKE(fn, members, call, parameters, names)                                       \
     struct weft_args_##fn {                                                                        \
         members                                                                                    \
@@ -238,46 +237,59 @@ WEFT_API void *weft_local_get(const struct weft_local *key);
     WEFT_UNUSED static inline int weft_start_##fn parameters                                       \
     {                                                                                              \
         struct weft_args_##fn weft_a = names;                                                      \
-        return weft_start_flags(scope, ret, flags, #fn, site, weft_enter_##fn, &weft_a,            \
-                                sizeof weft_a);                                                    \
+        return weft_start_flags(weft_scope_p, weft_ret_p, weft_flags, #fn, weft_site,              \
+                                weft_enter_##fn, &weft_a, sizeof weft_a);                          \
     }                                                                                              \
     struct weft_args_##fn
 
-#define WEFT_HEAD struct weft_scope *scope, struct weft_task **ret, unsigned flags, const char *site
-#define WEFT_LIST(...)                                                                             \
-    {                                                                                              \
-        __VA_ARGS__                                                                                \
-    }
+/* clang-format off */
+#define WEFT_HEAD                                                                                  \
+    struct weft_scope *weft_scope_p, struct weft_task **weft_ret_p, unsigned weft_flags,           \
+    const char *weft_site
+#define WEFT_BRACES(...) { __VA_ARGS__ }
 
-#define WEFT_TASK_1(fn) WEFT_TASK_MAKE(fn, char none;, (), (WEFT_HEAD), WEFT_LIST(0))
-#define WEFT_TASK_2(fn, A) WEFT_TASK_MAKE(fn, A a;, (weft_a->a), (WEFT_HEAD, A a), WEFT_LIST(a))
-#define WEFT_TASK_3(fn, A, B)                                                                      \
-    WEFT_TASK_MAKE(fn, A a; B b;, (weft_a->a, weft_a->b), (WEFT_HEAD, A a, B b), WEFT_LIST(a, b))
-#define WEFT_TASK_4(fn, A, B, C)                                                                   \
-    WEFT_TASK_MAKE(fn, A a; B b; C c;, (weft_a->a, weft_a->b, weft_a->c),                          \
-                                     (WEFT_HEAD, A a, B b, C c), WEFT_LIST(a, b, c))
-#define WEFT_TASK_5(fn, A, B, C, D)                                                                \
-    WEFT_TASK_MAKE(fn, A a; B b; C c; D d;, (weft_a->a, weft_a->b, weft_a->c, weft_a->d),          \
-                                          (WEFT_HEAD, A a, B b, C c, D d), WEFT_LIST(a, b, c, d))
-#define WEFT_TASK_6(fn, A, B, C, D, E)                                                             \
-    WEFT_TASK_MAKE(fn, A a; B b; C c; D d; E e;                                                    \
-                   , (weft_a->a, weft_a->b, weft_a->c, weft_a->d, weft_a->e),                      \
-                   (WEFT_HEAD, A a, B b, C c, D d, E e), WEFT_LIST(a, b, c, d, e))
-#define WEFT_TASK_7(fn, A, B, C, D, E, F)                                                          \
-    WEFT_TASK_MAKE(fn, A a; B b; C c; D d; E e; F f;                                               \
-                   , (weft_a->a, weft_a->b, weft_a->c, weft_a->d, weft_a->e, weft_a->f),           \
-                   (WEFT_HEAD, A a, B b, C c, D d, E e, F f), WEFT_LIST(a, b, c, d, e, f))
-#define WEFT_TASK_8(fn, A, B, C, D, E, F, G)                                                       \
-    WEFT_TASK_MAKE(fn, A a; B b; C c; D d; E e; F f; G g;                                          \
-                   ,                                                                               \
-                   (weft_a->a, weft_a->b, weft_a->c, weft_a->d, weft_a->e, weft_a->f, weft_a->g),  \
-                   (WEFT_HEAD, A a, B b, C c, D d, E e, F f, G g), WEFT_LIST(a, b, c, d, e, f, g))
-#define WEFT_TASK_9(fn, A, B, C, D, E, F, G, H)                                                    \
-    WEFT_TASK_MAKE(                                                                                \
-        fn, A a; B b; C c; D d; E e; F f; G g; H h;                                                \
-        ,                                                                                          \
-        (weft_a->a, weft_a->b, weft_a->c, weft_a->d, weft_a->e, weft_a->f, weft_a->g, weft_a->h),  \
-        (WEFT_HEAD, A a, B b, C c, D d, E e, F f, G g, H h), WEFT_LIST(a, b, c, d, e, f, g, h))
+/* Each list is the one before it and one more. */
+#define WEFT_MEMBERS_1(A)                      A weft_1;
+#define WEFT_MEMBERS_2(A, B)                   WEFT_MEMBERS_1(A) B weft_2;
+#define WEFT_MEMBERS_3(A, B, C)                WEFT_MEMBERS_2(A, B) C weft_3;
+#define WEFT_MEMBERS_4(A, B, C, D)             WEFT_MEMBERS_3(A, B, C) D weft_4;
+#define WEFT_MEMBERS_5(A, B, C, D, E)          WEFT_MEMBERS_4(A, B, C, D) E weft_5;
+#define WEFT_MEMBERS_6(A, B, C, D, E, F)       WEFT_MEMBERS_5(A, B, C, D, E) F weft_6;
+#define WEFT_MEMBERS_7(A, B, C, D, E, F, G)    WEFT_MEMBERS_6(A, B, C, D, E, F) G weft_7;
+#define WEFT_MEMBERS_8(A, B, C, D, E, F, G, H) WEFT_MEMBERS_7(A, B, C, D, E, F, G) H weft_8;
+
+#define WEFT_PARAMETERS_1(A)                      WEFT_HEAD, A weft_1
+#define WEFT_PARAMETERS_2(A, B)                   WEFT_PARAMETERS_1(A), B weft_2
+#define WEFT_PARAMETERS_3(A, B, C)                WEFT_PARAMETERS_2(A, B), C weft_3
+#define WEFT_PARAMETERS_4(A, B, C, D)             WEFT_PARAMETERS_3(A, B, C), D weft_4
+#define WEFT_PARAMETERS_5(A, B, C, D, E)          WEFT_PARAMETERS_4(A, B, C, D), E weft_5
+#define WEFT_PARAMETERS_6(A, B, C, D, E, F)       WEFT_PARAMETERS_5(A, B, C, D, E), F weft_6
+#define WEFT_PARAMETERS_7(A, B, C, D, E, F, G)    WEFT_PARAMETERS_6(A, B, C, D, E, F), G weft_7
+#define WEFT_PARAMETERS_8(A, B, C, D, E, F, G, H) WEFT_PARAMETERS_7(A, B, C, D, E, F, G), H weft_8
+
+#define WEFT_NAMES_1(from) from weft_1
+#define WEFT_NAMES_2(from) WEFT_NAMES_1(from), from weft_2
+#define WEFT_NAMES_3(from) WEFT_NAMES_2(from), from weft_3
+#define WEFT_NAMES_4(from) WEFT_NAMES_3(from), from weft_4
+#define WEFT_NAMES_5(from) WEFT_NAMES_4(from), from weft_5
+#define WEFT_NAMES_6(from) WEFT_NAMES_5(from), from weft_6
+#define WEFT_NAMES_7(from) WEFT_NAMES_6(from), from weft_7
+#define WEFT_NAMES_8(from) WEFT_NAMES_7(from), from weft_8
+
+#define WEFT_TASK_N(n, fn, ...)                                                                    \
+    WEFT_TASK_MAKE(fn, WEFT_MEMBERS_##n(__VA_ARGS__), (WEFT_NAMES_##n(weft_a->)),                  \
+                   (WEFT_PARAMETERS_##n(__VA_ARGS__)), WEFT_BRACES(WEFT_NAMES_##n()))
+#define WEFT_TASK_0(fn)                                                                            \
+    WEFT_TASK_MAKE(fn, char weft_none;, (), (WEFT_HEAD), WEFT_BRACES(0))
+#define WEFT_TASK_1(fn, ...) WEFT_TASK_N(1, fn, __VA_ARGS__)
+#define WEFT_TASK_2(fn, ...) WEFT_TASK_N(2, fn, __VA_ARGS__)
+#define WEFT_TASK_3(fn, ...) WEFT_TASK_N(3, fn, __VA_ARGS__)
+#define WEFT_TASK_4(fn, ...) WEFT_TASK_N(4, fn, __VA_ARGS__)
+#define WEFT_TASK_5(fn, ...) WEFT_TASK_N(5, fn, __VA_ARGS__)
+#define WEFT_TASK_6(fn, ...) WEFT_TASK_N(6, fn, __VA_ARGS__)
+#define WEFT_TASK_7(fn, ...) WEFT_TASK_N(7, fn, __VA_ARGS__)
+#define WEFT_TASK_8(fn, ...) WEFT_TASK_N(8, fn, __VA_ARGS__)
+/* clang-format on */
 
 WEFT_END
 
