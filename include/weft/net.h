@@ -158,8 +158,11 @@ WEFT_API void weft_poll_stop(struct weft_poll *poll);
  * close(2). Releasing: never refused. Wakes every task that waits on the descriptor with -EBADF,
  * removes readers and writers, waits for the kernel to let go of operations in flight, then closes.
  * Also right for descriptors that weft does not own. Outside a task: use weft_loop_close_fd, or
- * this call when no loop runs in the thread. 0, -EBADF; the number is free after any result but
- * -EBADF.
+ * this call when no loop runs in the thread.
+ *
+ * 0; -EBADF; what close(2) tells of bytes that could not be written (-EIO, -ENOSPC, -EDQUOT). The
+ * number is free after any of them: never close it again. An interrupted close(2) is a 0: Linux has
+ * freed the number by then. In a callback also -ENOMEM, and it stays open.
  */
 WEFT_API int weft_close(int fd);
 

@@ -33,6 +33,8 @@ struct weft__closing {
  * always closes.
  */
 int weft__loop_close_op(struct weft_loop *loop, int fd, struct weft__closing *closing);
+/** close(2), and 0 for one that was interrupted: the kernel has let the number go all the same. */
+int weft__close_now(const struct weft_sys *sys, int fd);
 /** Counts what the kernel has yet to give back although no task waits for it (1), and what it gave
  *  back (-1): the loop is not freed before. */
 void weft__loop_owe(struct weft_loop *loop, int change);

@@ -16,6 +16,8 @@
 #include "loop/poller.h"
 #include "loop/ready.h"
 
+#include <errno.h>
+
 int weft__loop_submit(struct weft_loop *loop, struct weft__op *op)
 {
     return loop->poller->ops->submit(loop->poller, op);
@@ -117,13 +119,22 @@ int weft_loop_remove_writer(struct weft_loop *loop, int fd)
     return set_watch(loop, fd, WEFT__DIRECTION_OUT, NULL, NULL);
 }
 
+int weft__close_now(const struct weft_sys *sys, int fd)
+{
+    int rc = sys->close(sys, fd);
+    /* Linux frees the number before anything that can be interrupted, so that to report -EINTR
+     * would only invite a second close, of whatever got the number meanwhile (close(2), "Dealing
+     * with error returns from close()"). */
+    return rc == -EINTR ? 0 : rc;
+}
+
 static int close_entry(struct weft_loop *loop, struct weft__descriptor *entry)
 {
     int fd = entry->fd;
     entry->generation++;
     entry->flags = 0;
     entry->closed = NULL;
-    return loop->sys->close(loop->sys, fd);
+    return weft__close_now(loop->sys, fd);
 }
 
 static void close_later(struct weft__descriptor *entry, void *arg)
@@ -153,7 +164,7 @@ int weft__loop_close_op(struct weft_loop *loop, int fd, struct weft__closing *cl
         return -EBADF;
     struct weft__descriptor *entry = weft__descriptor_find(loop->poller, fd);
     if (!entry) {
-        int rc = loop->sys->close(loop->sys, fd);
+        int rc = weft__close_now(loop->sys, fd);
         return rc < 0 ? rc : 1;
     }
     if (entry->flags & WEFT__DESCRIPTOR_CLOSING)

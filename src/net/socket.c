@@ -208,8 +208,8 @@ static void close_describe(const struct weft_wait *wait, char *buf, size_t size)
 /** Outside a running loop, or in a callback: nobody can wait for it there. */
 static int close_plain(struct weft_loop *loop, int fd)
 {
-    const struct weft_sys *sys = weft__sys_current();
-    return loop ? weft_loop_close_fd(loop, fd, NULL, NULL) : sys->close(sys, fd);
+    return loop ? weft_loop_close_fd(loop, fd, NULL, NULL)
+                : weft__close_now(weft__sys_current(), fd);
 }
 
 int weft_close(int fd)

@@ -39,12 +39,10 @@ static void sweep_calls(const struct fault_sweep *sweep)
     fault_floor("allocations", sweep, fault_sweep(sweep, FAULT_ALLOCATIONS, ENOMEM));
 }
 
-/* Closes; the first failure of before and now. An interrupted close has closed, and is none. */
+/* Closes; the first failure of before and now. */
 static int close_after(int rc, int fd)
 {
-    int closed = weft_close(fd);
-
-    return first_of(rc, closed == -EINTR ? 0 : closed);
+    return first_of(rc, weft_close(fd));
 }
 
 static int close_both(const int fds[2], int rc)

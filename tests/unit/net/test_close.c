@@ -265,7 +265,8 @@ static int close_without_memory(void *arg)
     return 0;
 }
 
-TEST_EACH_ENGINE(closing_takes_no_memory)
+/** Runs a task over the table `fault`. */
+static void with_faults(int (*program)(void *arg))
 {
     struct weft_loop_options options = {.size = sizeof options, .sys = &fault.sys};
     const struct weft_sys *inner = &weft_sys_default;
@@ -275,10 +276,93 @@ TEST_EACH_ENGINE(closing_takes_no_memory)
         CHECK_OK(weft__sim_new(0, &inner));
     fault_wrap(&fault, inner);
     CHECK_OK(weft_loop_create(&options, &loop));
-    CHECK_EQ(weft_loop_run_task(loop, close_without_memory, NULL), 0);
+    CHECK_EQ(weft_loop_run_task(loop, program, NULL), 0);
     CHECK_OK(weft_loop_free(loop));
     if (test_engine_is("sim"))
         weft__sim_free(inner);
+}
+
+TEST_EACH_ENGINE(closing_takes_no_memory)
+{
+    with_faults(close_without_memory);
+}
+
+/** A close that a signal interrupts: weft_close gives 0, and the number is free. */
+static void close_interrupted(int fd)
+{
+    const struct weft_sys *sys = weft__sys_current();
+    fault_fail(&fault, FAULT_SET(FAULT_CLOSE), 1, FAULT_ONCE, EINTR);
+    CHECK_EQ(weft_close(fd), 0);
+    CHECK_EQ(atomic_load(&fault.points), 1);
+    fault_fail(&fault, FAULT_SET(FAULT_CLOSE), 0, FAULT_ONCE, 0);
+    CHECK_ERR(sys->fcntl(sys, fd, F_GETFD, 0), -EBADF);
+}
+
+static int close_interrupted_kinds(void *arg)
+{
+    (void)arg;
+    EACH_KIND(kind, fds)
+    {
+        struct weft_scope s;
+        struct waiter waiter = {wait_to_read, fds[0], "", 0};
+        weft_scope_enter(&s, WEFT_FOREVER);
+        go_wait(&s, &waiter);
+        turn();
+        close_interrupted(fds[0]);
+        close_interrupted(fds[1]);
+        CHECK_EQ(weft_scope_exit(&s, 0), 0);
+        CHECK_ERR(waiter.result, -EBADF);
+        fds[0] = fds[1] = -1;
+    }
+    return 0;
+}
+
+TEST_EACH_ENGINE(an_interrupted_close_has_closed)
+{
+    with_faults(close_interrupted_kinds);
+}
+
+static void close_interrupted_here(void *arg)
+{
+    close_interrupted(*(int *)arg);
+}
+
+static int close_from_callbacks(void *arg)
+{
+    int fds[2];
+    (void)arg;
+    CHECK_EQ(weft_pipe(fds), 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(weft_loop_call_soon(weft_loop_current(), close_interrupted_here, &fds[i], NULL));
+    turn();
+    return 0;
+}
+
+TEST_EACH_ENGINE(an_interrupted_close_in_a_callback_has_closed)
+{
+    with_faults(close_from_callbacks);
+}
+
+static int close_failing_kinds(void *arg)
+{
+    const struct weft_sys *sys = weft__sys_current();
+    (void)arg;
+    EACH_KIND(kind, fds)
+    {
+        fault_fail(&fault, FAULT_SET(FAULT_CLOSE), 1, FAULT_FROM, EIO);
+        for (int i = 0; i < 2; i++) {
+            CHECK_ERR(weft_close(fds[i]), -EIO);
+            CHECK_ERR(sys->fcntl(sys, fds[i], F_GETFD, 0), -EBADF);
+            fds[i] = -1;
+        }
+        fault_fail(&fault, FAULT_SET(FAULT_CLOSE), 0, FAULT_ONCE, 0);
+    }
+    return 0;
+}
+
+TEST_EACH_ENGINE(a_failure_to_write_back_is_told_and_the_number_is_free)
+{
+    with_faults(close_failing_kinds);
 }
 
 /* Closed behind weft's back. */
