@@ -75,6 +75,8 @@ library: $(static_library) $(B)/libweft.so
 tests: library $(test_programs)
 examples: library $(example_programs)
 benches: library $(bench_programs)
+# Without a recipe make would say that there was nothing to do.
+all library tests examples benches: ; @:
 
 # --- Compiling. Every object depends on the build files, so that changed flags rebuild it. --------
 

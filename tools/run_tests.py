@@ -9,12 +9,15 @@ a failed line, that prints fewer lines than it planned, or that prints no plan, 
 failure more, so that a crash of the program itself cannot pass. Scripts find the build in the
 environment: WEFT_BUILD (build/dev), WEFT_PRESET (dev), CC.
 
-Each failed or skipped test is printed with its reason, then the sum: "N passed, N failed, N
-skipped". The exit status is 1 when something failed or nothing ran. With CI=true a test skipped
-for an absent peer program counts as failed, since there the program should have been installed.
+Each failed or skipped test is printed with its reason; then what was reached: the figures of all
+scenarios of a folder added up, and how many tests ran on each engine; then the sum: "N passed, N
+failed, N skipped". All lines of all programs are in tests.log in the folder of the build. The exit
+status is 1 when something failed or nothing ran. With CI=true a test skipped for an absent peer
+program counts as failed, since there the program should have been installed.
 """
 
 import argparse
+import collections
 import concurrent.futures
 import os
 import re
@@ -25,6 +28,9 @@ import time
 
 TAP_LINE = re.compile(r"^(not )?ok\b\s*\d*\s*(?:- )?(.*?)(?:\s*# (.*))?$")
 TAP_PLAN = re.compile(r"^1\.\.(\d+)")
+# "a_scenario: 300 seeds, 299 distinct schedules": figures that can be added up.
+FIGURES = re.compile(r"^\S+: (\d+ [a-z ]+(?:, \d+ [a-z ]+)*)$")
+ENGINE = re.compile(r"\[(\w+)\]$")  # a test that runs on each engine ends with its name
 
 
 class Result:
@@ -37,6 +43,8 @@ class Result:
         self.skipped = []  # (test, reason)
         self.seconds = 0.0
         self.notes = []  # lines that begin with "# = ": figures the program wants shown
+        self.engines = collections.Counter()  # tests that ran on each, "" for those that name none
+        self.text = ""  # all that it printed
 
     def read_tap(self, text):
         """Counts the lines of TAP; returns how many the plan announced, or None without a plan."""
@@ -60,6 +68,9 @@ class Result:
     def take(self, failed, test, comment):
         comment = comment or ""
         self.last_failed = bool(failed)
+        if failed or not comment.upper().startswith("SKIP"):
+            engine = ENGINE.search(test)
+            self.engines[engine[1] if engine else ""] += 1
         if failed:
             self.failed.append((test, comment, []))
         elif comment.upper().startswith("SKIP"):
@@ -96,6 +107,7 @@ def run_program(name, command, environment, timeout):
         end_group(process)
         text, _ = process.communicate()
     result.seconds = time.monotonic() - start
+    result.text = text
     plan = result.read_tap(text)
     problem = None
     if hung:
@@ -166,9 +178,50 @@ def print_result(result, ci):
         for line in details:
             print(f"         | {line}")
     for note in result.notes:
-        print(f"note     {result.name}: {note}")
+        if not FIGURES.match(note):
+            print(f"note     {result.name}: {note}")
     sys.stdout.flush()
     return result.passed, len(failed), sum(len(tests) for tests in skipped.values())
+
+
+def counted(number, noun):
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def print_reached(results):
+    """Adds up the figures of each folder that speak of the same things; one line for each sum."""
+    sums = {}  # (folder, what is counted) -> [scenarios, sum, sum, ...]
+    for result in sorted(results, key=lambda result: result.name):
+        for note in filter(None, map(FIGURES.match, result.notes)):
+            pairs = [figure.split(" ", 1) for figure in note[1].split(", ")]
+            key = (os.path.dirname(result.name), tuple(noun for _, noun in pairs))
+            added = [1] + [int(number) for number, _ in pairs]
+            sums[key] = [a + b for a, b in zip(sums.get(key, [0] * len(added)), added)]
+    for (folder, nouns), (scenarios, *numbers) in sums.items():
+        figures = [f"{number:,} {noun}" for number, noun in zip(numbers, nouns)]
+        print(f"reached  {folder}: {counted(scenarios, 'scenario')}, {', '.join(figures)}")
+
+
+def print_engines(results):
+    """How many tests ran on which engine; each of them had made sure that it was in force."""
+    engines = sum((result.engines for result in results), collections.Counter())
+    others = engines.pop("", 0)
+    if engines:
+        named = ", ".join(f"{engine} {number}" for engine, number in engines.items())
+        print(f"engines  {named}" +
+              (f", and {counted(others, 'test')} that name{'s' * (others == 1)} none"
+               if others else ""))
+
+
+def write_log(results, build):
+    """All that the programs printed, in a file that appears at once; returns its name."""
+    path = os.path.join(build, "tests.log")
+    os.makedirs(build, exist_ok=True)
+    with open(f"{path}.{os.getpid()}", "w", encoding="utf-8") as file:
+        for result in sorted(results, key=lambda result: result.name):
+            file.write(f"=== {result.name}\n{result.text}")
+    os.replace(file.name, path)
+    return path
 
 
 def parse_arguments():
@@ -203,6 +256,11 @@ def main():
             results.append(run.result())
             counts = print_result(results[-1], ci)
             totals = [a + b for a, b in zip(totals, counts)]
+    print_reached(results)
+    print_engines(results)
+    log = write_log(results, options.build)
+    if results:
+        print(f"ran      {counted(len(results), 'program')}; every line of theirs is in {log}")
     slow = sorted(results, key=lambda r: -r.seconds)[:options.slowest]
     if slow:
         print("slowest  " + ", ".join(f"{r.name} {r.seconds:.1f} s" for r in slow))
