@@ -68,19 +68,23 @@ WEFT_API const char *weft_loop_backend_reason(const struct weft_loop *loop);
 
 /**
  * Runs turns until weft_loop_stop. 0; -EBUSY it runs already or another loop runs in this thread;
- * -EOWNERDEAD after fork; an engine's error.
+ * -EOWNERDEAD after fork; an engine's error, of which -WEFT_EDEADLOCK is one: under "sim", nothing
+ * can ever happen again.
  */
 WEFT_API int weft_loop_run_forever(struct weft_loop *loop);
 
 /**
  * Runs turns until nothing is left: no ready callback, no timer, no reader or writer, no task.
- * weft_loop_stop ends it early. Returns as weft_loop_run_forever.
+ * Signals and what other threads may yet schedule do not count: weft_loop_run_forever waits for
+ * those. weft_loop_stop ends it early. Returns as weft_loop_run_forever.
  */
 WEFT_API int weft_loop_run(struct weft_loop *loop);
 
 /**
- * Runs turns until the future is done. 0; -ECANCELED weft_loop_stop came first; -WEFT_EDEADLOCK
- * nothing is left that could finish it; else as weft_loop_run_forever.
+ * Runs turns until the future is done, and waits for other threads (call_soon_threadsafe) and
+ * signals when nothing else is left. 0; -ECANCELED weft_loop_stop came first; -WEFT_EDEADLOCK
+ * nothing is left that could finish it, which only the engine "sim" can know; else as
+ * weft_loop_run_forever.
  */
 WEFT_API int weft_loop_run_until(struct weft_loop *loop, struct weft_future *future);
 
@@ -108,7 +112,8 @@ WEFT_API int weft_loop_fd(const struct weft_loop *loop);
  *  wake it. Plain. */
 WEFT_API weft_ns weft_loop_timeout(struct weft_loop *loop);
 
-/** Called before and after the engine waits; NULL for none. Must not wait. Plain. */
+/** Called before and after the engine waits; NULL for none. Must not wait; what the first one
+ *  schedules runs without a sleep in between. Plain. */
 WEFT_API void weft_loop_set_poll_hooks(struct weft_loop *loop, weft_callback_fn *before,
                                        weft_callback_fn *after, void *arg);
 

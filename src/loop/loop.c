@@ -224,8 +224,11 @@ static int look_at_engine(struct weft_loop *loop, weft_ns limit)
         return 0;
     if (wait > 0 && loop->hooks)
         loop->hooks->idle(loop);
-    if (loop->before_poll)
+    if (loop->before_poll) {
         loop->before_poll(loop->poll_arg);
+        /* It may have scheduled something. */
+        wait = wait_time(loop, limit);
+    }
     int rc = loop->poller->ops->wait(loop->poller, wait);
     loop->polls++;
     if (loop->after_poll)

@@ -240,11 +240,9 @@ int weft_loop_run_until(struct weft_loop *loop, struct weft_future *future)
     if (rc < 0)
         return rc;
     bool stopped = false;
+    /* That nothing is left in the loop does not mean that nobody can finish the future: another
+     * thread or a signal may. Only an engine that knows the whole world can say so, and does. */
     while (rc == 0 && !weft_future_done(future) && !stopped) {
-        if (!weft__loop_alive(loop) && !loop->stopping) {
-            rc = -WEFT_EDEADLOCK;
-            break;
-        }
         stopped = loop->stopping;
         rc = weft__loop_turn(loop, WEFT_FOREVER);
         stopped = stopped || loop->stopping;

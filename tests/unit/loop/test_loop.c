@@ -315,6 +315,22 @@ TEST_EACH_ENGINE(hooks_run_around_polling)
     close_loop();
 }
 
+static void schedule_once(void *arg)
+{
+    static bool scheduled;
+    if (!scheduled)
+        CHECK_OK(weft_loop_call_soon(loop, stop, arg, NULL));
+    scheduled = true;
+}
+
+TEST_EACH_ENGINE(what_a_hook_schedules_is_not_slept_over)
+{
+    open_loop();
+    weft_loop_set_poll_hooks(loop, schedule_once, NULL, NULL);
+    CHECK_OK(weft_loop_run_forever(loop));
+    close_loop();
+}
+
 TEST_EACH_ENGINE(a_foreign_loop_can_drive_ours)
 {
     struct weft_handle *later;

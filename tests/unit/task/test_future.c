@@ -8,6 +8,10 @@
  */
 #include "task_test.h"
 
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+
 static struct weft_loop *loop;
 
 static void open_loop(void)
@@ -390,8 +394,10 @@ TEST_EACH_ENGINE(a_stop_before_a_run_until_allows_it_one_turn)
     CHECK_OK(weft_loop_free(loop));
 }
 
-TEST_EACH_ENGINE(a_run_until_that_nothing_can_end_gives_deadlock)
+TEST_EACH_ENGINE(a_run_until_that_nothing_can_end_gives_deadlock_in_a_simulated_world)
 {
+    if (!test_engine_is("sim"))
+        SKIP("waits: another thread or a signal may come");
     open_loop();
     struct weft_future *future = new_future(loop);
     CHECK_OK(weft_loop_call_later(loop, WEFT_MS, note_callback, first, NULL));
@@ -399,6 +405,61 @@ TEST_EACH_ENGINE(a_run_until_that_nothing_can_end_gives_deadlock)
     CHECK_STR(trail, "a");
     CHECK_EQ(weft_future_set(future, 0, NULL), 0);
     CHECK_EQ(weft_loop_run_until(loop, future), 0);
+    weft_future_unref(future);
+    CHECK_OK(weft_loop_free(loop));
+}
+
+/** Posted whenever the loop is about to wait. */
+static sem_t about_to_wait;
+
+static void post_about_to_wait(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(sem_post(&about_to_wait), 0);
+}
+
+static void *set_when_it_waits(void *future)
+{
+    CHECK_EQ(sem_wait(&about_to_wait), 0);
+    CHECK_OK(weft_loop_call_soon_threadsafe(loop, set_to_five, future));
+    return NULL;
+}
+
+TEST_EACH_ENGINE(a_run_until_waits_for_another_thread)
+{
+    pthread_t thread;
+    if (test_engine_is("sim"))
+        SKIP("a simulated world has one thread");
+    open_loop();
+    struct weft_future *future = new_future(loop);
+    CHECK_EQ(sem_init(&about_to_wait, 0, 0), 0);
+    weft_loop_set_poll_hooks(loop, post_about_to_wait, NULL, NULL);
+    CHECK_EQ(pthread_create(&thread, NULL, set_when_it_waits, future), 0);
+    CHECK_EQ(weft_loop_run_until(loop, future), 0);
+    CHECK_EQ(weft_future_code(future), 5);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(sem_destroy(&about_to_wait), 0);
+    weft_future_unref(future);
+    CHECK_OK(weft_loop_free(loop));
+}
+
+static void raise_once(void *arg)
+{
+    static bool raised;
+    (void)arg;
+    if (!raised)
+        CHECK_EQ(raise(SIGUSR1), 0);
+    raised = true;
+}
+
+TEST_EACH_ENGINE(a_run_until_waits_for_a_signal)
+{
+    open_loop();
+    struct weft_future *future = new_future(loop);
+    CHECK_OK(weft_loop_add_signal(loop, SIGUSR1, set_to_five, future));
+    weft_loop_set_poll_hooks(loop, raise_once, NULL, NULL);
+    CHECK_EQ(weft_loop_run_until(loop, future), 0);
+    CHECK_EQ(weft_future_code(future), 5);
     weft_future_unref(future);
     CHECK_OK(weft_loop_free(loop));
 }
