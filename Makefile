@@ -116,7 +116,7 @@ $(shared_library): $(library_objects) $(version_script) $(B)/sources.list
 	$(Q)$(CC) -shared -Wl,-soname,libweft.so.0 \
 	  $(addprefix -Wl$(comma)--version-script=,$(version_script)) $(preset_so_ldflags) \
 	  -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
-	  -o $@ $(library_objects) $(link_flags)
+	  -o $@ $(library_objects) -pthread $(LDFLAGS)
 
 $(B)/libweft.so: $(shared_library)
 	$(Q)ln -sf libweft.so.0 $@

@@ -5,7 +5,7 @@
 # that we have not seen, whose new warnings must not stop them.
 #
 #   preset_cflags       for every object
-#   preset_ldflags      for every program and for libweft.so
+#   preset_ldflags      for every program, not for libweft.so
 #   preset_so_ldflags   for libweft.so alone
 
 debug_flags := -g3 -fno-omit-frame-pointer -DWEFT_DEBUG=1
@@ -23,7 +23,8 @@ else ifeq ($(PRESET),asan)
 sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all
 preset_cflags := -O1 $(debug_flags) -Werror $(sanitizers)
 preset_ldflags := $(sanitizers)
-# The sanitizers' runtime comes with the program, so the shared library has undefined symbols.
+# The sanitizer's runtime comes with the program, so the shared library has undefined symbols and
+# needs libc alone here too.
 preset_so_ldflags :=
 else ifeq ($(PRESET),tsan)
 preset_cflags := -O1 $(debug_flags) -Werror -fsanitize=thread
