@@ -9,6 +9,9 @@
  *          └────cancel─▶ CANCELLED   (reads as -ECANCELED)
  *
  * Done-callbacks are scheduled, never called inside the call that finishes the future.
+ *
+ * A future takes its memory from its loop: every reference goes back before the loop is freed. The
+ * references of waiting tasks and of callbacks are the loop's own care.
  */
 #ifndef WEFT_FUTURE_H
 #define WEFT_FUTURE_H

@@ -51,7 +51,9 @@ WEFT_API int weft_loop_create(const struct weft_loop_options *options, struct we
 /**
  * Ends a loop: cancels its root scope and drains it, drops pending callbacks and timers unrun,
  * closes the engine, and frees everything. NULL is fine. Releasing; not inside a callback or task
- * of this loop (-EBUSY). 0, or -EBUSY with the loop left as it was.
+ * of this loop (-EBUSY). 0, or with the loop left as it was -EBUSY, or the engine's error (under
+ * sim -WEFT_EDEADLOCK) when tasks are left that wait for what cannot be cut short and the engine
+ * does not bring.
  */
 WEFT_API int weft_loop_free(struct weft_loop *loop);
 
@@ -90,8 +92,8 @@ WEFT_API int weft_loop_run_until(struct weft_loop *loop, struct weft_future *fut
 
 /**
  * Ends the running weft_loop_run... after the batch in progress. Before a run: that run makes
- * exactly one turn without waiting. What was scheduled stays for the next run. Plain; from a
- * callback too.
+ * exactly one turn without waiting. What was scheduled stays for the next run. The runs of a
+ * program (weft_run, weft_loop_run_task) do not end by it. Plain; from a callback too.
  */
 WEFT_API void weft_loop_stop(struct weft_loop *loop);
 

@@ -13,6 +13,17 @@
  *   SIGQUIT           dumps all tasks to stderr; twice within two seconds: the default action
  *   SIGPIPE           ignored
  *   SIGSEGV           a stack overflow is reported with the task's name, then the default action
+ *
+ * weft_loop_stop does not end a program: weft_run, weft_main and weft_loop_run_task run until the
+ * program has returned, whoever stops the loop meanwhile. To end one early, cancel its root scope.
+ *
+ * Deadlock. Under sim it is certain when nothing can happen any more: it is reported with a dump,
+ * the root scope is cancelled, and the run gives -WEFT_EDEADLOCK. A task that even then waits, for
+ * what cannot be cut short (weft_park without an abort function) and nobody brings, keeps what it
+ * was given, which may lie on the caller's stack: that is reported with a second dump, and the
+ * process aborts, in release builds too. On real engines another thread or a signal may always
+ * come, so that nothing is concluded: the program waits, and a dump (SIGQUIT) says that nothing
+ * else can wake it.
  */
 #ifndef WEFT_RUN_H
 #define WEFT_RUN_H
@@ -66,7 +77,7 @@ WEFT_API int weft_main(int (*program)(void *arg), void *arg);
 /** Runs program(arg) as a task of a loop made by weft_loop_create, until it has ended; touches
  * nothing of the process. Tasks that it put into the root scope go on at the next run. Returns its
  * code; -EBUSY as weft_loop_run_forever; -WEFT_EDEADLOCK nothing is left that could wake it (sim):
- * it was cancelled and drained. */
+ * it was cancelled and drained; see above for one that cannot be. */
 WEFT_API int weft_loop_run_task(struct weft_loop *loop, int (*program)(void *arg), void *arg);
 
 /** The root scope of a loop: for tasks that nobody waits for. Fail-fast: a failing one ends the
@@ -85,11 +96,15 @@ WEFT_API void weft_loop_set_failure_handler(struct weft_loop *loop, weft_failure
  * in words, since when, and the line that spawned it. Plain. From inside and outside tasks, on the
  * loop's thread.
  *
- *     weft: 3 tasks, 1 ready, engine epoll, turn 1203
- *     scope root (demo.c:40)
- *       task 1 program  parked 0.8 s: to leave a scope (demo.c:22)  spawned at run.c:61
- *       scope (demo.c:18) deadline in 4.2 s
- *         task 2 client  parked 0.8 s: to read from descriptor 7  spawned at demo.c:20
+ *     weft: 2 tasks, 0 ready, 1 timers, 1 operations, engine epoll (default), turn 1203
+ *     scope (root), 1 child
+ *       task 1 program  parked 0.800 s: for 1 child to leave the scope entered at demo.c:18
+ *         (spawned at weft_run)                                      -- on the same line
+ *         scope (demo.c:18), deadline in 4.200 s, 1 child
+ *           task 2 client  parked 0.800 s: to read on descriptor 7  (spawned at demo.c:20)
+ *
+ * When no task is ready and there is no timer, operation, reader or writer, a last line says that
+ * only another thread or a signal can wake them.
  */
 WEFT_API void weft_dump(struct weft_loop *loop, int fd);
 

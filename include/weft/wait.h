@@ -67,7 +67,7 @@ struct weft_link {
 typedef enum weft_abort weft_abort_fn(struct weft_wait *wait);
 
 /**
- * Says in words what a wait waits for ("to read from descriptor 7"), for dumps. Writes at most
+ * Says in words what a wait waits for ("to read on descriptor 7"), for dumps. Writes at most
  * `size` bytes with the final zero. May run at any time while the wait is parked; must not wait.
  */
 typedef void weft_describe_fn(const struct weft_wait *wait, char *buf, size_t size);

@@ -26,7 +26,7 @@ static void print_line(const char *prefix, const char *format, va_list args)
     (void)weft_sys_default.write(&weft_sys_default, 2, line, len);
 }
 
-WEFT_NORETURN static void stop(void)
+void weft__abort(void)
 {
     (void)weft_sys_default.raise(&weft_sys_default, SIGABRT);
     __builtin_trap();
@@ -35,7 +35,7 @@ WEFT_NORETURN static void stop(void)
 void weft__assert_failed(const char *text, const char *site)
 {
     weft__report("%s: invariant broken: %s", site, text);
-    stop();
+    weft__abort();
 }
 
 int weft__misuse(int code, const char *format, ...)
@@ -45,7 +45,7 @@ int weft__misuse(int code, const char *format, ...)
     va_start(args, format);
     print_line("misuse: ", format, args);
     va_end(args);
-    stop();
+    weft__abort();
 #else
     (void)format;
 #endif

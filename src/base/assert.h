@@ -30,6 +30,9 @@
 /** Prints "weft: <file:line>: invariant broken: <text>" and aborts. */
 WEFT_NORETURN void weft__assert_failed(const char *text, const char *site);
 
+/** Ends the process with SIGABRT. */
+WEFT_NORETURN void weft__abort(void);
+
 /** Prints "weft: misuse: <sentence>" and aborts in debug builds; else returns `code`. */
 int weft__misuse(int code, const char *format, ...) WEFT_PRINTF(2, 3);
 

@@ -156,6 +156,16 @@ static void dump_tree(struct dump *dump, const struct weft__scope *root)
     } while (climb(dump, &scope, &task));
 }
 
+/** Tasks wait, and the loop knows of nothing that could wake one. That is no proof of a deadlock:
+ *  other threads and signal handlers may wake a loop that has never heard of them. */
+static bool nothing_in_sight(const struct weft_loop *loop)
+{
+    const struct weft__runtime *runtime = loop->runtime;
+    return runtime && runtime->alive > 0 && !weft__task_current && weft__ready_count(loop) == 0 &&
+           weft__timers_first(loop) == WEFT_FOREVER && loop->poller->pending == 0 &&
+           loop->poller->watches == 0 && atomic_load(&loop->incoming) == NULL;
+}
+
 void weft_dump(struct weft_loop *loop, int fd)
 {
     struct dump dump = {.loop = loop, .fd = fd};
@@ -167,4 +177,8 @@ void weft_dump(struct weft_loop *loop, int fd)
          (unsigned long long)loop->turns);
     if (runtime)
         dump_tree(&dump, runtime->root);
+    dump.depth = 0;
+    if (nothing_in_sight(loop))
+        line(&dump, "no task is ready, and nothing is timed, watched or in flight: only another "
+                    "thread or a signal can wake them");
 }

@@ -83,30 +83,42 @@ static void break_deadlock(struct weft__runtime *runtime)
     weft__scope_cancel(runtime->root, WEFT__CAUSE_CANCEL, -WEFT_EDEADLOCK);
 }
 
-static bool deadlocked(const struct weft__runtime *runtime)
+/**
+ * All were cancelled, and those who are left cannot be woken by anything. What they were given may
+ * lie on the stack of our caller, who would take it away, so that there is no way to return.
+ */
+WEFT_NORETURN static void give_up(const struct weft__runtime *runtime)
 {
-    return runtime->root->cause == WEFT__CAUSE_CANCEL && runtime->root->code == -WEFT_EDEADLOCK;
+    weft__report("deadlock for good: all were cancelled, but these tasks wait for what cannot be "
+                 "cut short, and nothing is left that could wake them");
+    weft_dump(runtime->loop, 2);
+    weft__abort();
+}
+
+/** The engine failed, or knows that nothing can come: cancels everything the first time. What the
+ *  program was given lies on our caller's stack, so that it ends before we return. */
+static void break_off(struct weft__runtime *runtime, int error, bool first, bool stuck)
+{
+    if (first && error == -WEFT_EDEADLOCK)
+        break_deadlock(runtime);
+    else if (first)
+        weft__scope_cancel(runtime->root, WEFT__CAUSE_CANCEL, error);
+    else if (stuck && error == -WEFT_EDEADLOCK)
+        give_up(runtime);
 }
 
 static int run_turns(struct weft_loop *loop, struct main_task *main_task)
 {
-    struct weft__runtime *runtime = loop->runtime;
     int broken = 0;
     while (!main_task->done) {
+        uint64_t head = loop->ready.head;
         int rc = weft__loop_go_on(loop);
-        if (rc == -WEFT_EDEADLOCK && !deadlocked(runtime)) {
-            break_deadlock(runtime);
-        } else if (rc == -WEFT_EDEADLOCK) {
-            return rc;
-        } else if (rc < 0 && broken == 0) {
-            /* The engine failed. What the program was given lies on our stack: it ends first. */
+        if (rc < 0)
+            break_off(loop->runtime, rc, broken == 0, loop->ready.head == head);
+        if (rc < 0 && broken == 0)
             broken = rc;
-            weft__scope_cancel(runtime->root, WEFT__CAUSE_CANCEL, rc);
-        }
     }
-    if (broken < 0)
-        return broken;
-    return deadlocked(runtime) ? -WEFT_EDEADLOCK : main_task->result;
+    return broken < 0 ? broken : main_task->result;
 }
 
 /** A root scope that was cancelled in an earlier run is new again once all its tasks have ended. */
@@ -333,7 +345,11 @@ static int run_all(struct run *run, const struct weft_run_options *asked)
     touch_process(run);
     rc = run_main_task(run->loop, &run->main_task);
     rc = settle(run, rc);
-    (void)weft_loop_free(run->loop);
+    /* An engine that fails may recover; signal handlers of the loop refer to `run` until then. */
+    int freed;
+    while ((freed = weft_loop_free(run->loop)) < 0)
+        if (freed == -WEFT_EDEADLOCK)
+            give_up(run->loop->runtime);
     restore_process(run);
     return rc;
 }

@@ -206,6 +206,74 @@ TEST_EACH_ENGINE(a_loop_that_does_not_run_has_a_dump_too)
     CHECK_OK(weft_loop_free(loop));
 }
 
+/* A deadlock. Only sim knows that it is one; elsewhere somebody must ask. */
+
+static int lock_both(struct weft_mutex *first, struct weft_mutex *second)
+{
+    CHECK_EQ(weft_mutex_lock(first), 0);
+    CHECK_EQ(weft_yield(), 0);
+    return weft_mutex_lock(second);
+}
+WEFT_TASK(lock_both, struct weft_mutex *, struct weft_mutex *);
+
+static int ask_for_a_dump(void)
+{
+    CHECK_EQ(weft_yield(), 0);
+    CHECK_EQ(weft_yield(), 0);
+    return raise(SIGQUIT);
+}
+WEFT_TASK(ask_for_a_dump);
+
+static int lock_crosswise(void *arg)
+{
+    struct weft_mutex a = WEFT_MUTEX_INIT(a), b = WEFT_MUTEX_INIT(b);
+    struct weft_scope s;
+    (void)arg;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    weft_go(&s, lock_both, &a, &b);
+    weft_go(&s, lock_both, &b, &a);
+    weft_go(&s, ask_for_a_dump);
+    return weft_scope_exit(&s, 0);
+}
+
+/** Runs the deadlock in a child, which ends when its dump was read to the last line. */
+static void read_dump_of_deadlock(char *buf, size_t size)
+{
+    int fds[2], status;
+    size_t used = 0;
+    ssize_t n = 1;
+    CHECK_EQ(pipe(fds), 0);
+    fflush(NULL);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        signal(SIGQUIT, SIG_DFL);
+        alarm(20);
+        dup2(fds[1], 2);
+        _exit(weft_main(lock_crosswise, NULL));
+    }
+    close(fds[1]);
+    buf[0] = '\0';
+    while (n > 0 && !strstr(buf, "can wake them") && used < size - 1) {
+        n = read(fds[0], buf + used, size - 1 - used);
+        used += n > 0 ? (size_t)n : 0;
+        buf[used] = '\0';
+    }
+    close(fds[0]);
+    (void)kill(pid, SIGKILL);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+}
+
+TEST_EACH_ENGINE(the_dump_of_a_deadlock_says_that_nothing_inside_can_end_it)
+{
+    char text[8192];
+    read_dump_of_deadlock(text, sizeof text);
+    CHECK_CONTAINS(text, "to lock a mutex that task 3 holds");
+    CHECK_CONTAINS(text, "to lock a mutex that task 2 holds");
+    CHECK_CONTAINS(text, "\nno task is ready, and nothing is timed, watched or in flight: only "
+                         "another thread or a signal can wake them\n");
+}
+
 static int dig(int depth);
 WEFT_TASK(dig, int);
 

@@ -295,6 +295,12 @@ TEST_EACH_ENGINE(those_who_have_not_left_after_five_seconds_are_dumped_once_and_
 
 /* Deadlock. */
 
+static void describe_nothing(const struct weft_wait *wait, char *buf, size_t size)
+{
+    (void)wait;
+    snprintf(buf, size, "for nothing at all");
+}
+
 static int wait_in_vain(void *arg)
 {
     struct weft_wait wait;
@@ -333,6 +339,118 @@ TEST_EACH_ENGINE(a_loop_can_be_used_after_a_deadlock)
     CHECK_EQ(weft_loop_run_task(loop, return_it, &code), 4);
     CHECK_ERR(weft_loop_run_task(loop, wait_in_vain, NULL), -WEFT_EDEADLOCK);
     CHECK_OK(weft_loop_free(loop));
+}
+
+/** Waits for what cannot be cut short, and nobody brings. */
+static int wait_in_vain_for_good(void *arg)
+{
+    struct weft_wait wait;
+    (void)arg;
+    weft_wait_init(&wait, describe_nothing, NULL);
+    return (int)weft_park(&wait, NULL);
+}
+
+static int leave_one_behind(void *arg)
+{
+    CHECK_EQ(weft_go_fn(weft_root(NULL), wait_in_vain_for_good, arg), 0);
+    return weft_yield();
+}
+
+static int wait_with_one_who_waits_for_good(void *arg)
+{
+    struct weft_scope s;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_EQ(weft_go_fn(&s, wait_in_vain_for_good, arg), 0);
+    return weft_scope_exit(&s, 0);
+}
+
+static int run_on_sim(int (*program)(void *arg))
+{
+    struct weft_run_options options = {.size = sizeof options};
+    options.loop = (struct weft_loop_options){.size = sizeof options.loop, .backend = "sim"};
+    return weft_run_with(&options, program, NULL);
+}
+
+static int deadlock_for_good(void)
+{
+    return run_on_sim(wait_in_vain_for_good);
+}
+
+static int deadlock_of_a_child(void)
+{
+    return run_on_sim(wait_with_one_who_waits_for_good);
+}
+
+static int deadlock_of_a_straggler(void)
+{
+    return run_on_sim(leave_one_behind);
+}
+
+static int deadlock_in_a_loop(void)
+{
+    struct weft_loop_options options = {.size = sizeof options, .backend = "sim"};
+    struct weft_loop *loop;
+    CHECK_OK(weft_loop_create(&options, &loop));
+    return weft_loop_run_task(loop, wait_in_vain_for_good, NULL);
+}
+
+/** What the program was given lies in a frame that a return would free: there is no safe return. */
+TEST(a_deadlock_that_cancelling_does_not_end_aborts_with_a_dump)
+{
+    static int (*const bodies[])(void) = {deadlock_for_good, deadlock_of_a_child,
+                                          deadlock_of_a_straggler, deadlock_in_a_loop};
+    for (int i = 0; i < 4; i++) {
+        struct child child;
+        run_child(bodies[i], &child);
+        CHECK_SIGNAL(child, SIGABRT);
+        CHECK_CONTAINS(child.said, "weft: deadlock for good: ");
+        CHECK_CONTAINS(child.said, ": for nothing at all");
+    }
+}
+
+static int wake_the_other(void *wait)
+{
+    int rc = weft_sleep(WEFT_FOREVER);
+    weft_wake(wait, 0);
+    return rc;
+}
+
+/** Cannot be cut short, but is woken by one who can. */
+static int wait_for_one_who_listens(void *arg)
+{
+    struct weft_scope s;
+    struct weft_wait wait;
+    (void)arg;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    weft_wait_init(&wait, describe_nothing, NULL);
+    CHECK_EQ(weft_go_fn(&s, wake_the_other, &wait), 0);
+    CHECK_EQ(weft_park(&wait, NULL), 0);
+    return weft_scope_exit(&s, 0);
+}
+
+TEST(a_deadlock_that_cancelling_ends_is_an_error)
+{
+    CHECK_ERR(run_on_sim(wait_for_one_who_listens), -WEFT_EDEADLOCK);
+}
+
+static int cancel_the_root_and_stick(void *arg)
+{
+    weft_scope_cancel(weft_root(NULL), -EIO);
+    return wait_in_vain_for_good(arg);
+}
+
+static int cancelled_and_stuck(void)
+{
+    return run_on_sim(cancel_the_root_and_stick);
+}
+
+/** The first deadlock finds the root scope cancelled already; it must not be the first again. */
+TEST(a_deadlock_of_a_program_that_is_cancelled_already_is_found_too)
+{
+    struct child child;
+    run_child(cancelled_and_stuck, &child);
+    CHECK_SIGNAL(child, SIGABRT);
+    CHECK_CONTAINS(child.said, "weft: deadlock for good: ");
 }
 
 /* weft_loop_run_task. */
