@@ -156,13 +156,13 @@ int weft__descriptor_busy(const struct weft__descriptor *descriptor)
            !weft__list_empty(&descriptor->queue[WEFT__DIRECTION_OUT]);
 }
 
-unsigned weft__descriptor_identify(struct weft__poller *poller, struct weft__descriptor *descriptor)
+int weft__descriptor_identify(struct weft__poller *poller, struct weft__descriptor *descriptor)
 {
     struct stat file;
     int rc = weft__sys_call(poller->sys, fstat, descriptor->fd, &file);
     descriptor->identity[0] = rc < 0 ? 0 : (uint64_t)file.st_dev;
     descriptor->identity[1] = rc < 0 ? 0 : (uint64_t)file.st_ino;
-    return rc < 0 ? 0 : file.st_mode & S_IFMT;
+    return rc == 0 ? (int)(file.st_mode & S_IFMT) : rc == -EBADF ? rc : 0;
 }
 
 int weft__descriptor_same(struct weft__poller *poller, const struct weft__descriptor *descriptor)

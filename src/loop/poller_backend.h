@@ -281,9 +281,8 @@ int weft__descriptor_refusal(const struct weft__descriptor *descriptor, const st
 /** Whether any op queues, in either direction. */
 int weft__descriptor_busy(const struct weft__descriptor *descriptor);
 /** Remembers which file a descriptor is; see weft__descriptor_same. Returns its S_IFMT bits, 0 when
- *  there is no telling. */
-unsigned weft__descriptor_identify(struct weft__poller *poller,
-                                   struct weft__descriptor *descriptor);
+ *  there is no telling, or -EBADF. */
+int weft__descriptor_identify(struct weft__poller *poller, struct weft__descriptor *descriptor);
 /** Whether it still is that file, as far as device and inode tell. */
 int weft__descriptor_same(struct weft__poller *poller, const struct weft__descriptor *descriptor);
 /** Puts an op into its descriptor's queue, readiness before transfers: 0, -EBADF closing, -EBUSY

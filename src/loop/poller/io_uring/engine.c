@@ -83,34 +83,48 @@ static void engine_close(struct weft__poller *poller)
 
 /* --- Submit, cancel, arm, forget: all of them only mark ------------------------------------ */
 
-/** A wild number must not make room for millions of entries. */
-static int valid(struct weft__poller *poller, int fd)
+/** The entry of a number; 0, -ENOMEM, or -EBADF: a wild number must not make room for millions. */
+static int entry_of(struct weft__poller *poller, int fd, struct weft__descriptor **ret)
 {
-    return weft__descriptor_find(poller, fd) ||
-           weft__sys_call(poller->sys, fcntl, fd, F_GETFD, 0) != -EBADF;
+    *ret = weft__descriptor_find(poller, fd);
+    if (!*ret && weft__sys_call(poller->sys, fcntl, fd, F_GETFD, 0) == -EBADF)
+        return -EBADF;
+    if (!*ret)
+        *ret = weft__descriptor_get(poller, fd);
+    return *ret ? 0 : -ENOMEM;
+}
+
+/** Before the first who waits on a number of others: looks which file it is. 0 or -EBADF. */
+static int meet(struct weft__uring *engine, struct weft__descriptor *descriptor)
+{
+    if (weft__descriptor_busy(descriptor)) {
+        if (!weft__uring_changed(&engine->poller, descriptor))
+            return 0;
+        weft__uring_evict(engine, descriptor);
+    }
+    if (descriptor->flags & WEFT__DESCRIPTOR_OWNED)
+        return 0;
+    return weft__uring_look(&engine->poller, descriptor);
 }
 
 static int submit(struct weft__poller *poller, struct weft__op *op)
 {
     struct weft__uring *engine = weft__uring_of(poller);
-    if (op->fd < 0 || !valid(poller, op->fd))
+    struct weft__descriptor *descriptor;
+    if (op->fd < 0)
         return -EBADF;
-    int rc = weft__uring_slots_reserve(engine, poller->pending + 1);
-    if (rc < 0)
-        return rc;
-    struct weft__descriptor *descriptor = weft__descriptor_find(poller, op->fd);
-    int fresh = !descriptor || !weft__descriptor_busy(descriptor);
-    if (!fresh && weft__uring_changed(poller, descriptor)) {
-        weft__uring_evict(engine, descriptor);
-        fresh = 1;
-    }
-    rc = weft__descriptor_enqueue(poller, op);
-    if (rc < 0)
-        return rc;
-    if (fresh && !(op->descriptor->flags & WEFT__DESCRIPTOR_OWNED))
-        weft__uring_look(poller, op->descriptor);
-    weft__uring_mark(engine, op->descriptor);
-    return 0;
+    int rc = entry_of(poller, op->fd, &descriptor);
+    if (rc == 0)
+        rc = weft__uring_slots_reserve(engine, poller->pending + 1);
+    if (rc == 0)
+        rc = weft__descriptor_refusal(descriptor, op);
+    if (rc == 0)
+        rc = meet(engine, descriptor);
+    if (rc == 0)
+        rc = weft__descriptor_enqueue(poller, op);
+    if (rc == 0)
+        weft__uring_mark(engine, descriptor);
+    return rc;
 }
 
 static int cancel(struct weft__poller *poller, struct weft__op *op)

@@ -100,8 +100,8 @@ void weft__uring_slot_free(struct weft__uring *engine, struct weft__op *op);
 void weft__uring_mark(struct weft__uring *engine, struct weft__descriptor *descriptor);
 /** Takes it out. */
 void weft__uring_unmark(struct weft__uring *engine, struct weft__descriptor *descriptor);
-/** Finds out what file a descriptor is. */
-void weft__uring_look(struct weft__poller *poller, struct weft__descriptor *descriptor);
+/** Finds out what file a descriptor is: 0, or -EBADF when it is none. */
+int weft__uring_look(struct weft__poller *poller, struct weft__descriptor *descriptor);
 /** Whether those who wait on a descriptor wait for another file than it is now. */
 int weft__uring_changed(struct weft__poller *poller, struct weft__descriptor *descriptor);
 /** Ends those waits with -EBADF: from the next settling, or when the kernel gives them back. */

@@ -43,15 +43,18 @@ void weft__uring_unmark(struct weft__uring *engine, struct weft__descriptor *des
     engine->poller.due--;
 }
 
-void weft__uring_look(struct weft__poller *poller, struct weft__descriptor *descriptor)
+int weft__uring_look(struct weft__poller *poller, struct weft__descriptor *descriptor)
 {
-    unsigned type = weft__descriptor_identify(poller, descriptor);
+    int type = weft__descriptor_identify(poller, descriptor);
     descriptor->engine_data &= ~(WEFT__URING_SOCKET | WEFT__URING_LOOKED);
-    if (S_ISSOCK(type))
+    if (type < 0)
+        return type;
+    if (S_ISSOCK((unsigned)type))
         descriptor->engine_data |= WEFT__URING_SOCKET;
     /* Only what weft owns stays the same file; others are looked at for each wait. */
     if (descriptor->flags & WEFT__DESCRIPTOR_OWNED)
         descriptor->engine_data |= WEFT__URING_LOOKED;
+    return 0;
 }
 
 int weft__uring_changed(struct weft__poller *poller, struct weft__descriptor *descriptor)
@@ -180,7 +183,7 @@ static int start(struct weft__uring *engine, struct weft__descriptor *descriptor
         return -EAGAIN;
     if (op->code == WEFT__OP_WRITE && descriptor->flags & WEFT__DESCRIPTOR_OWNED &&
         !(descriptor->engine_data & WEFT__URING_LOOKED))
-        weft__uring_look(&engine->poller, descriptor);
+        (void)weft__uring_look(&engine->poller, descriptor);
     prepare(sqe, op, (descriptor->engine_data & WEFT__URING_SOCKET) != 0);
     sqe->user_data = WEFT__URING_KIND_OPERATION | weft__uring_slot_take(engine, op);
     weft__op_set_state(op, WEFT__OP_KERNEL);
