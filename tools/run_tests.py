@@ -261,6 +261,12 @@ def main():
     log = write_log(results, options.build)
     if results:
         print(f"ran      {counted(len(results), 'program')}; every line of theirs is in {log}")
+    if options.folder == "tests" and not (options.test or options.program or options.engine):
+        # Only a whole run can say that a test which a page names did not run.
+        named = run_program("tools/tidy.py --ran", [sys.executable, "tools/tidy.py", "--ran", log],
+                            environment, options.timeout)
+        counts = print_result(named, ci)
+        totals = [a + b for a, b in zip(totals, counts)]
     slow = sorted(results, key=lambda r: -r.seconds)[:options.slowest]
     if slow:
         print("slowest  " + ", ".join(f"{r.name} {r.seconds:.1f} s" for r in slow))

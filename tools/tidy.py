@@ -5,6 +5,7 @@
     tools/tidy.py [--build build/dev]    check the tree and the library in that build folder
     tools/tidy.py --list                 name the rules
     tools/tidy.py --only RULE            check one
+    tools/tidy.py --ran LOG              whether the tests that pages name are in the log of a run
     tools/tidy.py --self-test            plant one violation of each rule and see it reported
     tools/tidy.py --print-map            what src/weft.map must be for the headers as they are
 
@@ -373,6 +374,29 @@ def named_files(tree):
                     yield source.path, line, f"`{match[1]}` does not exist"
 
 
+TEST_NAME = re.compile(r"`((?:unit/\w+|contract|fault|sim|tools)/test_\w+/\w+)`")
+
+
+def pages_tests(tree):
+    """(page, line, name) of each test that a page names in back-quotes."""
+    for source in tree.sources(extensions=(".md",)):
+        for number, line in enumerate(source.lines, 1):
+            for match in TEST_NAME.finditer(line):
+                yield source.path, number, match[1]
+
+
+@rule
+def named_tests(tree):
+    """A test that a page names in back-quotes exists. See --ran for whether it ran."""
+    defined = set()
+    for source in tree.sources("tests", extensions=(".c",)):
+        names = re.findall(r"^(?:\w*TEST\w*|SCENARIO)\((\w+)", source.text, re.M)
+        defined.update(f"{source.path[len('tests/'):-len('.c')]}/{name}" for name in names)
+    for page, line, name in pages_tests(tree):
+        if name not in defined:
+            yield page, line, f"there is no test {name}"
+
+
 @rule
 def unfinished(tree):
     """Nothing is left for later in the text: what is open is an issue."""
@@ -518,6 +542,26 @@ def exported_symbols(tree):
             yield name, 0, f"{' and '.join(having)} it, {' and '.join(lacking)} it not"
 
 
+def check_ran(tree, log):
+    """Whether each test that a page names passed, by the TAP lines of a run. One that was skipped
+    on every engine, for the reason that the run gave, is counted apart. Prints TAP; returns how
+    many did not run."""
+    passed, skipped = set(), set()
+    with open(log, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            match = re.match(r"ok \d+ - ([\w/]+)(?:\[\w+\])?( # SKIP)?", line)
+            if match:
+                (skipped if match[2] else passed).add(match[1])
+    named = {name: (page, number) for page, number, name in pages_tests(tree)}
+    absent = sorted(named.keys() - passed - skipped)
+    print(f"1..1\n{'not ok' if absent else 'ok'} 1 - tidy/named_tests_ran")
+    print(f"# = {len(named)} tests named in pages: {len(named.keys() & passed)} passed, "
+          f"{len(named.keys() & skipped - passed)} skipped, {len(absent)} did not run")
+    for name in absent:
+        print(f"# {named[name][0]}:{named[name][1]}: {name} did not pass in this run")
+    return len(absent)
+
+
 def print_map(tree):
     print("/* The symbols that libweft.so exports: those that the public headers declare. */")
     print("WEFT_0 {\n    global:")
@@ -552,6 +596,7 @@ def main():
     parser.add_argument("--only", action="append", help="check this rule only")
     parser.add_argument("--list", action="store_true", help="name the rules")
     parser.add_argument("--self-test", action="store_true", help="plant a violation of each rule")
+    parser.add_argument("--ran", help="check that the tests named in pages passed, by this log")
     parser.add_argument("--print-map", action="store_true", help="print a new src/weft.map")
     options = parser.parse_args()
     if options.list:
@@ -564,6 +609,8 @@ def main():
     if options.print_map:
         print_map(Tree(options.root, options.build))
         return 0
+    if options.ran:
+        return 1 if check_ran(Tree(options.root, options.build), options.ran) else 0
     rules = [r for r in RULES if not options.only or r.__name__ in options.only]
     return 1 if check(Tree(options.root, options.build), rules) else 0
 

@@ -7,6 +7,8 @@ violation that names the place; with the change taken back it must yield none. A
 a case fails the self-test, so that no rule can be added that was never seen to work.
 """
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
@@ -129,6 +131,7 @@ PLANTED = [
     ("field_comments", "src/loop/loop.c", append(BARE_FIELDS), "field without a comment"),
     ("named_files", "README.md", replace("`loop.c`", "`gone.c`"), "`gone.c` does not exist"),
     ("named_files", "src/base/sys.c", replace("`list.h`", "`ring.h`"), "`ring.h` does not exist"),
+    ("named_tests", "README.md", append("`unit/base/test_gone/it_was`\n"), "there is no test unit"),
     ("unfinished", "src/loop/loop.c", append("/* TO" + "DO: more */\n"), "unfinished"),
     ("host_paths", "README.md", append("cd /ho" + "me/somebody/weft\n"), "path of one machine"),
     ("errno_use", "src/loop/loop.c", append("int weft__last(void) { return errno; }\n"),
@@ -227,6 +230,23 @@ def plant_missing_library(nursery):
     return None if len(found) == 2 else f"a library that is not built was not reported: {found}"
 
 
+def see_what_ran(nursery):
+    """A page names three tests: one passed, one was skipped, one is in no list."""
+    page = "".join(f"`unit/base/test_it/{name}`\n" for name in ("passes", "skips", "is_absent"))
+    nursery.write("page.md", page)
+    nursery.write("ran.txt", "ok 1 - unit/base/test_it/passes[epoll]\n"
+                             "ok 2 - unit/base/test_it/skips # SKIP no\n"
+                             "not ok 3 - unit/base/test_it/is_absent\n")
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        absent = tidy.check_ran(tidy.Tree(nursery.root, "build"),
+                                os.path.join(nursery.root, "ran.txt"))
+    for name in ("page.md", "ran.txt"):
+        os.unlink(os.path.join(nursery.root, name))
+    wanted = "# page.md:3: unit/base/test_it/is_absent did not pass in this run"
+    return None if absent == 1 and wanted in text.getvalue() else text.getvalue()
+
+
 def cases(nursery):
     """[(name, function)]: each function returns a complaint, or None."""
     for rule in tidy.RULES:
@@ -235,6 +255,7 @@ def cases(nursery):
     for number, planted in enumerate(PLANTED):
         yield f"{planted[0]}_is_reported_{number}", lambda p=planted: plant(nursery, *p)
     yield "files_per_folder_is_reported", lambda: plant_crowded_folder(nursery)
+    yield "a_named_test_that_did_not_run_is_reported", lambda: see_what_ran(nursery)
     yield "a_library_that_is_not_built_is_reported", lambda: plant_missing_library(nursery)
 
     def unplanted():

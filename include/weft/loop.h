@@ -132,7 +132,8 @@ WEFT_API void weft_loop_set_batch(struct weft_loop *loop, enum weft_batch batch)
 
 /* Time. */
 
-/** The loop's time as of its last look at the clock, once a turn. Plain. */
+/** The loop's time as of its last look at the clock: once a turn, and with each
+ *  weft_loop_now_fresh. Plain. */
 WEFT_API struct weft_time weft_loop_now(const struct weft_loop *loop);
 
 /** Reads the clock afresh. Plain. */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <weft/weft.h>
 
@@ -96,6 +97,51 @@ TEST_EACH_ENGINE(a_cancelled_callback_does_not_run)
     CHECK_OK(weft_loop_call_soon(loop, note, c, NULL));
     CHECK_OK(weft_loop_run(loop));
     CHECK_STR(trail, "c");
+    close_loop();
+}
+
+TEST_EACH_ENGINE(a_cancelled_timer_is_forgotten_at_once)
+{
+    enum { COUNT = 1000 };
+    static struct weft_handle *timers[COUNT];
+    struct weft_loop_stats stats;
+    open_loop();
+    for (int i = 0; i < COUNT; i++)
+        CHECK_OK(weft_loop_call_later(loop, WEFT_HOUR + i, note, a, &timers[i]));
+    weft_loop_get_stats(loop, &stats);
+    CHECK_EQ(stats.timers, COUNT);
+    for (int i = 1; i < COUNT; i++)
+        weft_handle_cancel(timers[i]);
+    weft_loop_get_stats(loop, &stats);
+    CHECK_EQ(stats.timers, 1);
+    CHECK(weft_loop_timeout(loop) <= WEFT_HOUR);
+    weft_handle_cancel(timers[0]);
+    CHECK(weft_loop_step(loop, 0) >= 0);
+    CHECK(weft_loop_timeout(loop) == WEFT_FOREVER);
+    close_loop();
+}
+
+static void spend_time(void *arg)
+{
+    struct timespec pause = {.tv_nsec = 1000000};
+    weft_ns before = weft_loop_now(loop).ns;
+    (void)arg;
+    nanosleep(&pause, NULL);
+    CHECK(weft_loop_now(loop).ns == before);
+    /* Only the clock of a simulated world stands still by itself. */
+    weft_ns fresh = weft_loop_now_fresh(loop).ns;
+    CHECK(strcmp(test_engine(), "sim") == 0 ? fresh == before : fresh > before);
+    CHECK(weft_loop_now(loop).ns == fresh);
+}
+
+TEST_EACH_ENGINE(the_time_of_a_loop_stands_still_during_a_turn)
+{
+    open_loop();
+    CHECK_OK(weft_loop_call_soon(loop, spend_time, NULL, NULL));
+    CHECK_OK(weft_loop_call_later(loop, 2 * WEFT_MS, spend_time, NULL, NULL));
+    weft_ns begun = weft_loop_now(loop).ns;
+    CHECK_OK(weft_loop_run(loop));
+    CHECK(weft_loop_now(loop).ns >= begun + 2 * WEFT_MS);
     close_loop();
 }
 

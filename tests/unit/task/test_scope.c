@@ -146,6 +146,24 @@ TASK_TEST(cancelling_with_reason_zero_is_no_error)
     CHECK_EQ(weft_scope_exit(&s, 0), 0);
 }
 
+TASK_TEST(a_cancelled_scope_refuses_again_and_again)
+{
+    struct weft_scope outer, inner;
+    weft_scope_enter(&outer, WEFT_FOREVER);
+    CHECK(!weft_cancelled());
+    weft_scope_cancel(&outer, 0);
+    for (int i = 0; i < 100; i++) {
+        CHECK(weft_cancelled());
+        CHECK_ERR(weft_sleep(WEFT_HOUR), -ECANCELED);
+        weft_scope_enter(&inner, WEFT_FOREVER);
+        CHECK_ERR(weft_yield(), -ECANCELED);
+        CHECK_ERR(weft_scope_exit(&inner, 0), -ECANCELED);
+    }
+    CHECK_EQ(weft_scope_exit(&outer, 0), 0);
+    CHECK(!weft_cancelled());
+    CHECK_EQ(weft_yield(), 0);
+}
+
 TASK_TEST(cancelling_with_a_reason_gives_that_reason)
 {
     struct weft_scope s;

@@ -51,6 +51,27 @@ TASK_TEST(a_child_started_now_runs_first)
     CHECK_STR(trail, "ab");
 }
 
+static int cancel_scope(struct weft_scope *scope)
+{
+    CHECK_EQ(weft_scope_children(scope), 1);
+    CHECK_STR(weft_task_name(NULL), "cancel_scope");
+    weft_scope_cancel(scope, 0);
+    return weft_yield();
+}
+WEFT_TASK(cancel_scope, struct weft_scope *);
+
+TASK_TEST(a_child_started_now_may_cancel_its_scope)
+{
+    struct weft_scope s;
+    struct weft_task *creator = weft_current();
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_EQ(weft_go_now(&s, cancel_scope, &s), 0);
+    CHECK(weft_current() == creator);
+    CHECK_EQ(weft_scope_children(&s), 0);
+    CHECK_ERR(weft_yield(), -ECANCELED);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+}
+
 static int become_ready(weft_ns delay, int code)
 {
     int rc = weft_sleep(delay);
@@ -252,6 +273,55 @@ TASK_TEST(yielding_tasks_take_turns)
         CHECK(one == two);
     }
     CHECK_EQ(weft_scope_exit(&s, 0), 0);
+}
+
+/** The order in which a seed runs eight tasks, three turns each. */
+static void seeded_order(uint64_t seed, int (*program)(void *arg))
+{
+    struct weft_loop_options options = {
+        .size = sizeof options, .backend = test_engine(), .seed = seed};
+    struct weft_loop *loop = NULL;
+    trail[0] = '\0';
+    CHECK_OK(weft_loop_create(&options, &loop));
+    CHECK_EQ(weft_loop_run_task(loop, program, NULL), 0);
+    CHECK_EQ(weft_loop_free(loop), 0);
+}
+
+static int three_turns(char letter)
+{
+    int rc = 0;
+    for (int i = 0; i < 3 && rc == 0; i++) {
+        note(letter);
+        rc = weft_yield();
+    }
+    return rc;
+}
+WEFT_TASK(three_turns, char);
+
+static int eight_tasks(void *arg)
+{
+    struct weft_scope s;
+    (void)arg;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    for (char letter = 'a'; letter <= 'h'; letter++)
+        weft_go(&s, three_turns, letter);
+    return weft_scope_exit(&s, 0);
+}
+
+TEST_EACH_ENGINE(equal_seeds_give_equal_schedules_and_other_seeds_others)
+{
+    char first[sizeof trail], other[sizeof trail];
+    seeded_order(0, eight_tasks);
+    CHECK_STR(trail, "abcdefghabcdefghabcdefgh");
+    seeded_order(1, eight_tasks);
+    memcpy(first, trail, sizeof first);
+    seeded_order(2, eight_tasks);
+    memcpy(other, trail, sizeof other);
+    CHECK(strcmp(first, other) != 0);
+    seeded_order(1, eight_tasks);
+    CHECK_STR(trail, first);
+    seeded_order(2, eight_tasks);
+    CHECK_STR(trail, other);
 }
 
 TASK_TEST(a_sleep_is_never_early_and_equal_deadlines_keep_their_order)

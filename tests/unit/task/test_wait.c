@@ -276,6 +276,28 @@ TASK_TEST(a_wait_without_abort_is_not_touched_by_cancellation)
     CHECK_ERR(probe.next, -ECANCELED);
 }
 
+TASK_TEST(a_wait_that_cannot_be_cancelled_costs_no_turns)
+{
+    struct weft_scope s, shield;
+    struct probe firm = {.over = 0}, later = {.answer = WEFT_ABORT_LATER};
+    struct weft_loop_stats before, after;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    weft_go(&s, park_firmly, &firm);
+    weft_go(&s, park_on, &later);
+    settle();
+    weft_scope_cancel(&s, 0);
+    weft_shield_enter(&shield, WEFT_HOUR);
+    settle();
+    weft_loop_get_stats(weft_loop_current(), &before);
+    CHECK_EQ(weft_sleep(20 * WEFT_MS), 0);
+    weft_loop_get_stats(weft_loop_current(), &after);
+    CHECK(after.turns - before.turns <= 3);
+    CHECK_EQ(weft_scope_exit(&shield, 0), 0);
+    CHECK_EQ(weft_wake(&firm.wait, 3), 1);
+    CHECK_EQ(weft_wake(&later.wait, -ECANCELED), 1);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+}
+
 TASK_TEST(a_cancellation_in_force_counts_as_one_during_the_park)
 {
     struct weft_scope s;
