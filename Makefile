@@ -4,7 +4,7 @@
 #
 # One non-recursive make builds everything that belongs to one preset: the library from every .c
 # and .S below src, a program from every test_*.c below tests, every .c below examples and in
-# bench/weft. Nothing is listed by hand. The commands a person types (test, demo, bench) first run
+# bench/weft. Nothing is listed by hand. The commands a person types (test, demo) first run
 # `tools/setup`, then call make again for the build they need. Paths are relative throughout, so
 # the checkout may lie in a folder whose name has spaces, and two checkouts may build at once.
 #
@@ -153,7 +153,7 @@ submake = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS))
 run_tests = $(PYTHON) tools/run_tests.py --build $(B) --preset $(PRESET) --cc '$(CC)' \
   $(if $(ENGINE),--engine '$(ENGINE)') $(if $(TEST),--test '$(TEST)')
 
-.PHONY: test demo bench tidy format format-check mutants seeds man clean help
+.PHONY: test demo bench bench-setup tidy format format-check mutants seeds man clean help
 test:
 	@$(SETUP) test
 	@$(submake) tests examples
@@ -164,10 +164,15 @@ demo:
 	@$(submake) PRESET=release MUTANT= library examples
 	@build/release$(compiler_suffix)/examples/demo
 
+# Installs nothing: peers that are absent are named, with the command that installs them.
 bench:
-	@$(SETUP) bench
 	@$(submake) PRESET=release MUTANT= library benches
-	@$(PYTHON) bench/run.py
+	@$(PYTHON) bench/run.py --bin build/release$(compiler_suffix)/bench \
+	  $(if $(BENCH),--only '$(BENCH)') $(if $(ROUNDS),--rounds '$(ROUNDS)') \
+	  $(if $(SYSTEMS),--systems '$(SYSTEMS)')
+
+bench-setup:
+	@$(SETUP) bench
 
 tidy:
 	@$(submake) library
@@ -201,7 +206,8 @@ help:
 	@sed -n '/^#   make/s/^# //p' Makefile
 	@echo '  make test [ENGINE=epoll|poll|io_uring|sim] [TEST=pattern]   run the tests'
 	@echo '  make demo        the main demonstration, over real sockets'
-	@echo '  make bench       measure; the table is also in build/bench/results.tsv'
+	@echo '  make bench [BENCH=switch,queue] [ROUNDS=5] [SYSTEMS=weft,go]   measure; see build/bench'
+	@echo '  make bench-setup install the peers that make bench compares with'
 	@echo '  make tidy        the rules of the source tree'
 	@echo '  make format      clang-format in place; format-check only looks'
 	@echo '  make mutants     build each planted bug and see that a test catches it'

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What was measured: every sample by figure and system, their medians, the table, the file.
+"""What was measured: every sample by figure and system, their medians, the tables, the files.
 
 A figure is named bench/param/metric, without the parts that say nothing. Its value is the median
-of the runs; runs in which other processes took a good part of the machine are left out where
-enough quieter ones exist. What was not measured in this run is nowhere.
+of the rounds, beside it stand the lowest and the highest; rounds in which other processes took a
+good part of the machine are left out where enough quieter ones exist. What was not measured in
+this run is nowhere.
 """
 import os
 import statistics
@@ -14,6 +15,7 @@ METRICS = {
     "per_task": ("", "ns"),
     "per_yield": ("", "ns"),
     "per_message": ("", "ns"),
+    "per_callback": ("", "ns"),
     "arm": ("arm", "ns"),
     "cancel": ("cancel", "ns"),
     "resident": ("resident", "B/task"),
@@ -65,52 +67,76 @@ class Figures:
         values = self.chosen(figure, system)
         return statistics.median(values) if values else None
 
-    def cell(self, figure, system):
-        """Median and half the range, as a part of the median, of the runs that count."""
-        values = self.chosen(figure, system)
-        if not values:
-            return "-"
-        middle = statistics.median(values)
-        if len(values) < 2 or not middle:
-            return short(middle)
-        return f"{short(middle)} ±{50 * (max(values) - min(values)) / abs(middle):.0f}%"
-
-    def ratio(self, figure, peer):
-        """weft's value by the peer's: below 1 weft is better. Of engines the default one counts."""
+    def base(self, figure):
+        """weft's median, to which the others are compared; of engines the default one counts."""
         ours = self.median(figure, "weft")
-        ours = self.median(figure, "weft/epoll") if ours is None else ours
-        theirs = self.median(figure, peer)
-        if ours is None or not theirs or self.units[figure] == "tasks":
-            return "-"
-        return f"{ours / theirs:.2f}"
+        return self.median(figure, "weft/epoll") if ours is None else ours
+
+    def ratio(self, figure, system):
+        """The system's median by weft's: above 1 weft is better."""
+        ours, theirs = self.base(figure), self.median(figure, system)
+        if system in ("weft", "weft/epoll") or not ours or not theirs:
+            return ""
+        return "" if self.units[figure] == "tasks" else f"{short(theirs / ours)}x"
+
+    def span(self, figure, system):
+        """Lowest and highest value of the rounds that count."""
+        values = self.chosen(figure, system)
+        return f"{short(min(values))} .. {short(max(values))}" if len(values) > 1 else ""
+
+    def systems_of(self, figure, systems):
+        """Those of the systems that have the figure."""
+        return [name for name in systems if (figure, name) in self.samples]
 
     def table(self, systems):
-        """The printed table: a row for each figure, columns of values, then of ratios."""
-        systems = [name for name in systems if any(name == key[1] for key in self.samples)]
-        peers = [name for name in systems if not name.startswith("weft")]
-        peers = peers if len(peers) < len(systems) else []
-        rows = [["figure", "unit"] + systems + [f"weft:{peer}" for peer in peers]]
+        """The printed tables: one block for each figure, a line for each system that has it."""
+        lines = []
         for figure, unit in self.units.items():
-            rows.append([figure, unit] + [self.cell(figure, system) for system in systems]
-                        + [self.ratio(figure, peer) for peer in peers])
-        return aligned(rows)
+            head = f"{figure}, {unit}"
+            lines.append(f"{head:<34}{'median':>10}  {'lowest .. highest':>22}  {'by weft':>9}")
+            for system in self.systems_of(figure, systems):
+                value = short(self.median(figure, system))
+                lines.append((f"  {system:<32}{value:>10}  {self.span(figure, system):>22}"
+                              f"  {self.ratio(figure, system):>9}").rstrip())
+            lines.append("")
+        return "\n".join(lines)
 
-    def write(self, path):
-        """Writes the file in one step, so that nobody reads half of it."""
-        with open(path + ".new", "w", encoding="utf-8") as file:
-            file.write("bench\tsystem\tvalue\tunit\n")
-            for figure, system in self.samples:
-                value = self.median(figure, system)
-                file.write(f"{figure}\t{system}\t{value:.4g}\t{self.units[figure]}\n")
-        os.replace(path + ".new", path)
+    def markdown(self, figures, systems):
+        """A Markdown table of some figures: a row for each system, a column for each figure."""
+        figures = [figure for figure in figures if figure in self.units]
+        rows = [["system"] + [f"`{figure}` {self.units[figure]}" for figure in figures],
+                ["---"] + ["---:"] * len(figures)]
+        for system in systems:
+            cells = [self.markdown_cell(figure, system) for figure in figures]
+            if any(cells):
+                rows.append([system] + cells)
+        return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+    def markdown_cell(self, figure, system):
+        """Median, range, ratio; nothing where the system does not have the figure."""
+        if (figure, system) not in self.samples:
+            return ""
+        span = self.span(figure, system).replace(" .. ", "–")
+        ratio = self.ratio(figure, system)
+        return short(self.median(figure, system)) + (f" ({span})" if span else "") + (
+            f" **{ratio}**" if ratio else "")
+
+    def write(self, folder):
+        """Writes results.tsv, the medians, and samples.tsv, the value of each round."""
+        medians = [(figure, system, f"{self.median(figure, system):.4g}", self.units[figure])
+                   for figure, system in self.samples]
+        write_rows(os.path.join(folder, "results.tsv"), ("bench", "system", "value", "unit"),
+                   medians)
+        rounds = [(figure, system, f"{value:.6g}", f"{foreign:.0f}")
+                  for (figure, system), samples in self.samples.items()
+                  for value, foreign in samples]
+        write_rows(os.path.join(folder, "samples.tsv"),
+                   ("bench", "system", "value", "percent_others"), rounds)
 
 
-def aligned(rows):
-    """Rows of text as lines: the first two columns to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [text.ljust(width) if column < 2 else text.rjust(width)
-                 for column, (text, width) in enumerate(zip(row, widths))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+def write_rows(path, names, rows):
+    """Writes a file of columns; nobody reads half of it."""
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        for row in [names] + rows:
+            file.write("\t".join(row) + "\n")
+    os.replace(path + ".new", path)

@@ -3,14 +3,16 @@
 """Runs weft's benches beside those of its peers and prints a table.
 
     bench/run.py [--bin build/release/bench] [--out build/bench] [--only switch,sleepers/10000]
-                 [--systems weft,go] [--reps 5] [--quick]
+                 [--systems weft,go] [--rounds 5] [--quick]
 
-Each program runs alone, pinned to one processor, and the systems take turns (A B C, A B C), so
+Each program runs alone, pinned to one processor, and the systems take turns (A B C, B C A), so
 that a machine that grows slower or noisier does so for all. OUT/results.tsv gets the medians of
-this run and nothing else. bench/README.md tells how to read them.
+this run and nothing else, OUT/samples.tsv every round, OUT/results.md the tables of
+docs/benchmarks.md. That page tells how to read them.
 """
 import argparse
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -21,7 +23,7 @@ sys.dont_write_bytecode = True  # the sources may lie where nothing can be writt
 import figures  # noqa: E402
 import systems  # noqa: E402
 
-# name of the run -> arguments of the program, most repetitions that are worth their time
+# name of the run -> arguments of the program, most rounds that are worth their time
 RUNS = {
     "switch": (["switch"], 99),
     "spawn_join": (["spawn_join"], 99),
@@ -29,6 +31,7 @@ RUNS = {
     "yield_ring/100000": (["yield_ring", "100000"], 99),
     "queue": (["queue"], 99),
     "socket": (["socket"], 99),
+    "callbacks": (["callbacks"], 99),
     "timers": (["timers"], 99),
     "sleepers/10000": (["sleepers", "10000", "1"], 99),
     "sleepers/100000": (["sleepers", "100000", "4"], 3),
@@ -37,6 +40,16 @@ RUNS = {
 LONG = ("sleepers/100000", "sleepers/1000000")
 PATIENCE_SECONDS = 180
 QUIET_WAIT_SECONDS = 1.0
+# The tables of results.md: a heading, and the figures that are its columns.
+TABLES = {
+    "Tasks": ("switch", "spawn_join/seq", "spawn_join/batch1000", "yield_ring/1000",
+              "yield_ring/100000"),
+    "Queue and socket": ("queue/pingpong", "socket/pingpong"),
+    "Callbacks and timers": ("callbacks/soon", "callbacks/thread", "timers/arm", "timers/cancel"),
+}
+TABLES |= {f"{int(crowd):,} sleepers": tuple(f"sleepers/{crowd}/{metric}" for metric in (
+    "resident", "page_tables", "start_cpu", "wake_cpu", "stopped_at"))
+    for crowd in ("10000", "100000", "1000000")}
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -110,9 +123,9 @@ def run_once(system, arguments):
 class Bench:
     """The whole run: which programs, how often, and what came out."""
 
-    def __init__(self, programs, reps):
+    def __init__(self, programs, rounds):
         self.programs = programs
-        self.reps = reps
+        self.rounds = rounds
         self.figures = figures.Figures()
         self.notes = []
         self.broken = set()  # (run, system) that failed: not tried again
@@ -138,17 +151,17 @@ class Bench:
                 self.figures.add(system.name, line, foreign)
 
     def runs(self, names):
-        """All runs, the systems in turn within each repetition.
+        """All runs, the systems in turn within each round.
 
-        Each repetition begins with another system: who comes after a crowd finds memory that the
+        Each round begins with another system: who comes after a crowd finds memory that the
         machine has at hand, and must not be the same one each time.
         """
         for run in names:
             begun = time.monotonic()
             able = [system for system in self.programs if RUNS[run][0][0] in system.benches]
-            for repetition in range(min(self.reps, RUNS[run][1])):
+            for turn in range(min(self.rounds, RUNS[run][1])):
                 for place in range(len(able)):
-                    system = able[(repetition + place) % len(able)]
+                    system = able[(turn + place) % len(able)]
                     if (run, system.name) not in self.broken:
                         self.turn(run, system)
             print(f"{run}: {time.monotonic() - begun:.0f} s", flush=True)
@@ -164,9 +177,9 @@ def parsed():
     parser.add_argument("--only", default="", help="benches or single runs, with commas (all)")
     parser.add_argument("--systems", default=",".join(systems.NAMES),
                         help="columns of the table (all)")
-    parser.add_argument("--reps", type=int, default=5, help="repetitions of each run (5)")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each system (5)")
     parser.add_argument("--quick", action="store_true",
-                        help="one repetition, without the two larger crowds of sleepers")
+                        help="one round, without the two larger crowds of sleepers")
     return parser.parse_args()
 
 
@@ -186,29 +199,59 @@ def chosen_runs(options):
     return [run for run in RUNS if not (options.quick and run in LONG)]
 
 
+def processor():
+    """The class of the processor, as it calls itself."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        models = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return f"{len(models)} x {models[0]}" if models else platform.machine()
+
+
+def write_markdown(path, bench):
+    """The tables of docs/benchmarks.md, with what they were measured on."""
+    names = [system.name for system in bench.programs]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"Measured {time.strftime('%Y-%m-%d', time.gmtime())} on Linux "
+                   f"{platform.release().split('-')[0]}, {processor()}, rounds: {bench.rounds} "
+                   "(fewer for crowds).\n\n")
+        versions = [f"{system.name} {system.version}" for system in bench.programs
+                    if system.version]
+        file.write("Versions: " + "; ".join(versions) + ".\n")
+        for heading, row in TABLES.items():
+            if any(figure in bench.figures.units for figure in row):
+                file.write(f"\n### {heading}\n\n{bench.figures.markdown(row, names)}")
+
+
+def prepared(options):
+    """The folder for results, emptied of those of an earlier run."""
+    out = os.path.abspath(options.out)
+    os.makedirs(out, exist_ok=True)
+    for name in ("results.tsv", "samples.tsv", "results.md"):
+        if os.path.exists(os.path.join(out, name)):
+            os.remove(os.path.join(out, name))
+    return out
+
+
 def main():
     """Builds, runs, prints, writes; exits 1 where anything that is installed failed."""
     options = parsed()
     names = chosen_runs(options)
-    out = os.path.abspath(options.out)
-    os.makedirs(out, exist_ok=True)
-    results = os.path.join(out, "results.tsv")
-    if os.path.exists(results):
-        os.remove(results)
+    out = prepared(options)
     programs, failed = systems.find(options.systems.split(","), options.bin, out, print)
     for system in programs:
         if system.version:
             print(f"{system.name}: {system.version}")
-    bench = Bench(programs, 1 if options.quick else options.reps)
+    bench = Bench(programs, 1 if options.quick else options.rounds)
     try:
         bench.runs(names)
     except KeyboardInterrupt:
-        print("interrupted: the table has what was measured until now")
+        print("interrupted: the tables have what was measured until now")
         failed = True
     print("\n" + bench.figures.table([system.name for system in programs]))
-    bench.figures.write(results)
-    print(f"\nmedians of {bench.reps} interleaved runs (fewer for crowds), ± half their range;"
-          f" a ratio below 1: weft is better\nwritten to {results}")
+    bench.figures.write(out)
+    write_markdown(os.path.join(out, "results.md"), bench)
+    print(f"medians of {bench.rounds} interleaved rounds (fewer for crowds); above 1x weft is"
+          f" better;\nwhere ranges overlap, systems are equal: noise on a busy machine is 10 % and"
+          f" more\nwritten to {out}: results.tsv, samples.tsv, results.md")
     return 1 if failed or bench.broken else 0
 
 

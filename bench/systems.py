@@ -2,9 +2,9 @@
 """The systems that the benches compare, and how their programs are built.
 
 weft's own program is built by make and only found here. A peer's program is built from bench/peers
-with what the machine has, without a network, into a folder outside the sources. A peer whose
-compiler or package is absent is left out with one line that says what installs it; a peer that is
-there but does not build is an error that is shown.
+with what the machine has, without a network, into a folder outside the sources. Nothing is
+installed. Peers whose compiler or package is absent are named in one line that says what installs
+them; a peer that is there but does not build is an error that is shown.
 """
 import os
 import shutil
@@ -12,12 +12,63 @@ import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CRATES = "/usr/share/cargo/registry"
-ALL_BENCHES = ("switch", "spawn_join", "yield_ring", "queue", "socket", "timers", "sleepers")
+ALL_BENCHES = ("switch", "spawn_join", "yield_ring", "queue", "socket", "callbacks", "timers",
+               "sleepers")
+WITHOUT_CALLBACKS = tuple(bench for bench in ALL_BENCHES if bench != "callbacks")
+PYTHON = "/usr/bin/python3"  # the one that the packaged modules belong to
 ENGINES = ("epoll", "io_uring")
 
 
 class Absent(Exception):
-    """A system that cannot be had here; the text names what is missing."""
+    """A system that cannot be had here; the text names the package that is missing."""
+
+
+class Native:
+    """A peer in C or C++: where its source lies, what it needs, in which benches it takes part."""
+
+    def __init__(self, source, package, header, libraries, benches, standard=None):
+        self.source = source
+        self.package = package
+        self.header = header
+        self.libraries = [f"-l{library}" for library in libraries] + ["-pthread"]
+        self.benches = benches
+        self.compiler = "g++" if source.endswith(".cpp") else "gcc"
+        self.language = "c++" if source.endswith(".cpp") else "c"
+        self.flags = [f"-std={standard}"] if standard else []
+
+    def check(self):
+        """Raises Absent unless the compiler, the header and the libraries are there."""
+        if not shutil.which(self.compiler):
+            raise Absent(self.compiler)
+        probe = f"#include <{self.header}>\nint main(void) {{ return 0; }}\n"
+        command = [self.compiler, *self.flags, "-x", self.language, "-", "-o", os.devnull]
+        if subprocess.run(command + self.libraries, input=probe, capture_output=True, text=True,
+                          check=False).returncode:
+            raise Absent(self.package)
+
+    def system(self, name, out):
+        """Builds the program; the column that it fills."""
+        self.check()
+        program = os.path.join(out, name)
+        build([self.compiler, "-O3", "-DNDEBUG", "-Wall", "-Wextra", *self.flags, "-o", program,
+               os.path.join(HERE, "peers", self.source), *self.libraries], out)
+        return System(name, [program], package_version(self.package), benches=self.benches)
+
+
+NATIVE = {
+    "boost.context": Native("boost/context.cpp", "libboost-context-dev", "boost/context/fiber.hpp",
+                            ["boost_context"], ("switch", "spawn_join", "yield_ring")),
+    "boost.fiber": Native("boost/fiber.cpp", "libboost-fiber-dev", "boost/fiber/all.hpp",
+                          ["boost_fiber", "boost_context"],
+                          ("switch", "spawn_join", "yield_ring", "queue", "sleepers")),
+    "asio": Native("asio/bench.cpp", "libasio-dev", "asio.hpp", [], ALL_BENCHES, "c++20"),
+    "state-threads": Native("st/bench.c", "libst-dev", "st.h", ["st"],
+                            ("switch", "spawn_join", "yield_ring", "queue", "socket", "sleepers")),
+    "libuv": Native("libuv/bench.c", "libuv1-dev", "uv.h", ["uv"], ("callbacks", "timers")),
+    "libevent": Native("libevent/bench.c", "libevent-dev", "event2/event.h",
+                       ["event", "event_pthreads"], ("callbacks", "timers")),
+    "libev": Native("libev/bench.c", "libev-dev", "ev.h", ["ev"], ("callbacks", "timers")),
+}
 
 
 class System:
@@ -52,29 +103,13 @@ def build(command, where, env=None):
         raise RuntimeError(done.stdout + done.stderr)
 
 
-def compiles(source, libraries):
-    """Whether the C++ compiler takes a one-line program and finds the libraries."""
-    done = subprocess.run(["g++", "-x", "c++", "-", "-o", os.devnull] + libraries, input=source,
-                          capture_output=True, text=True, check=False)
-    return done.returncode == 0
+def package_version(package):
+    """What dpkg says of a package, without Debian's own part."""
+    version = output_of(["dpkg-query", "-W", "-f", "${source:Upstream-Version}", package])
+    return version
 
 
-def boost(out):
-    """Boost.Context, from the distribution's headers and library."""
-    if not shutil.which("g++"):
-        raise Absent("g++")
-    probe = "#include <boost/context/fiber.hpp>\nint main() { return 0; }\n"
-    if not compiles(probe, ["-lboost_context"]):
-        raise Absent("libboost-context-dev")
-    program = os.path.join(out, "boost-context")
-    source = os.path.join(HERE, "peers", "boost", "context.cpp")
-    build(["g++", "-O3", "-DNDEBUG", "-Wall", "-Wextra", "-o", program, source, "-lboost_context"],
-          out)
-    return System("boost.context", [program], output_of(["g++", "--version"]),
-                  benches=("switch", "spawn_join", "yield_ring"))
-
-
-def go(out):
+def go(_name, out):
     """Go on one thread; its build cache is kept beside the program."""
     if not shutil.which("go"):
         raise Absent("golang-go")
@@ -83,7 +118,8 @@ def go(out):
     program = os.path.join(out, "go-peer")
     build(["go", "build", "-buildvcs=false", "-o", program, "."],
           os.path.join(HERE, "peers", "go"), env)
-    return System("go", [program], output_of(["go", "version"]), env={"GOMAXPROCS": "1"})
+    version = output_of(["go", "env", "GOVERSION"])[2:]
+    return System("go", [program], version, env={"GOMAXPROCS": "1"}, benches=WITHOUT_CALLBACKS)
 
 
 def cargos():
@@ -109,7 +145,9 @@ def tokio_with(cargo, rustc, out):
            "--config", f'source.packaged.directory="{CRATES}"',
            "build", "--release", "--offline", "--quiet"], copy, env)
     program = os.path.join(target, "release", "tokio-peer")
-    return System("tokio", [program], f"{crate('tokio')}, {output_of([rustc, '--version'])}")
+    version = f"{crate('tokio')[6:]}, {output_of([rustc, '--version']).split(' (')[0]}"
+    return System("tokio", [program], version,
+                  benches=WITHOUT_CALLBACKS)
 
 
 def crate(name):
@@ -118,7 +156,7 @@ def crate(name):
     return next((f for f in folders if f.startswith(name + "-") and f[len(name) + 1].isdigit()), "")
 
 
-def tokio(out):
+def tokio(_name, out):
     """tokio's current_thread runtime; the distribution's cargo is tried when PATH's fails."""
     if not crate("tokio"):
         raise Absent("librust-tokio-dev")
@@ -149,24 +187,39 @@ def weft(path):
                              tail=["small"], without=("WEFT_BACKEND",))]
 
 
-PEERS = {"boost.context": boost, "go": go, "tokio": tokio}
+def python(name, _out):
+    """asyncio, or uvloop in its place."""
+    module, package = ("uvloop", "python3-uvloop") if name == "uvloop" else ("asyncio", "python3")
+    version = output_of([PYTHON, "-c", f"import sys, {module}; print('Python', *sys.version.split("
+                         f")[:1], getattr({module}, '__version__', ''))"])
+    if not version:
+        raise Absent(package)
+    program = os.path.join(HERE, "peers", "python", "bench.py")
+    return System(name, [PYTHON, program, name], version.replace(" 0.", ", uvloop 0."),
+                  env={"PYTHONDONTWRITEBYTECODE": "1"})
+
+
+PEERS = {name: native.system for name, native in NATIVE.items()}
+PEERS |= {"go": go, "tokio": tokio, "asyncio": python, "uvloop": python}
 NAMES = ["weft"] + [f"weft/{engine}" for engine in ENGINES] + ["weft/small"] + list(PEERS)
 
 
 def find(wanted, path, out, say):
     """All wanted systems that can be run here, in the table's order, and whether one failed."""
-    found, failed = [], False
+    found, absent, failed = [], [], False
     try:
         found += weft(path) if any(name.startswith("weft") for name in wanted) else []
-    except Absent as absent:
-        say(f"weft: {absent}")
+    except Absent as reason:
+        say(f"weft: {reason}")
         failed = True
     for name in (name for name in PEERS if name in wanted):
         try:
-            found.append(PEERS[name](out))
-        except Absent as absent:
-            say(f"{name}: left out, {absent} is not installed (tools/setup bench installs it)")
+            found.append(PEERS[name](name, out))
+        except Absent as package:
+            absent.append(f"{name} ({package})")
         except RuntimeError as error:
             say(f"{name}: does not build\n{error}")
             failed = True
+    if absent:
+        say(f"absent, and left out: {', '.join(absent)}; make bench-setup installs them")
     return [system for system in found if system.name in wanted], failed

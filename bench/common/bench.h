@@ -5,7 +5,8 @@
  * A program prints one line for each figure, which bench/run.py collects:
  *     R <TAB> bench <TAB> param <TAB> metric <TAB> value
  * and notes that begin with "# ". The programs in Go and Rust print the same lines from their own
- * helpers. Nothing of weft is used here, so that the peers' programs stay free of it.
+ * helpers. Nothing of weft is used here, so that the peers' programs stay free of it. A peer in C
+ * or C++ is a table of benches that bench_main looks up.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -120,6 +121,15 @@ static inline void sleepers_wake(struct sleepers *s)
     s->cpu_woken = cpu_ns();
 }
 
+/* The system could start no more: says how far it came; returns 0, for that is a result too. */
+static inline int sleepers_stopped(const struct sleepers *s, long started, const char *why)
+{
+    report("sleepers", s->param, "stopped_at", (double)started);
+    printf("# sleepers %s stopped at %ld: %s\n", s->param, started, why);
+    fflush(stdout);
+    return 0;
+}
+
 /* Prints the figures; returns 1 when they mean nothing because some task slept after the deadline.
  */
 static inline int sleepers_report(const struct sleepers *s)
@@ -137,6 +147,27 @@ static inline int sleepers_report(const struct sleepers *s)
     report("sleepers", s->param, "start_cpu", (double)s->cpu_start / count);
     report("sleepers", s->param, "wake_cpu", (double)(s->cpu_woken - s->cpu_armed) / count);
     return 0;
+}
+
+/* One bench of a program. */
+struct bench {
+    /* The first argument of the program. */
+    const char *name;
+    /* Runs it with the second and third argument; nonzero is the program's exit status. */
+    int (*run)(const char *param, double seconds);
+};
+
+/* The peers' main: runs the bench that the first argument names; 2 where there is none. */
+static inline int bench_main(const struct bench *benches, size_t count, int argc, char **argv)
+{
+    const char *param = argc > 2 ? argv[2] : "1000";
+    double seconds = argc > 3 ? atof(argv[3]) : 1.0;
+
+    for (size_t i = 0; argc > 1 && i < count; i++) {
+        if (!strcmp(benches[i].name, argv[1]))
+            return benches[i].run(param, seconds);
+    }
+    return 2;
 }
 
 #endif

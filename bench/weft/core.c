@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft's part in the benches of the core: switch, spawn and join, yields, a queue, a
- * pair of sockets, timers, sleepers.
+ * weft's part in the benches of the core: switch, spawn and join, yields, a queue, a pair of
+ * sockets, callbacks, timers, sleepers.
  *
  * One bench for each run of the program, named by the first argument, so that no bench finds the
  * caches, the stacks or the heap that another one left:
- *     core switch | spawn_join | yield_ring N | queue | socket | timers |
+ *     core switch | spawn_join | yield_ring N | queue | socket | callbacks | timers |
  *     sleepers N SECONDS   [small]
  * `small` gives the tasks of the last two crowds 16 KiB stacks (WEFT_SMALL_STACK). Only the public
  * interface is used, as any program would use it. What is measured lies between two looks at the
@@ -16,8 +16,10 @@
  * outside.
  */
 #include "../common/bench.h"
+#include "../common/callbacks.h"
 
 #include <weft/queue.h>
+#include <weft/sync.h>
 #include <weft/weft.h>
 
 /* The arguments of the program. */
@@ -298,6 +300,80 @@ static int bench_socket(const struct options *options)
     return rc;
 }
 
+/* ---- Callbacks: of the next turn, and from another thread. ---- */
+
+/* What the callbacks of a bench share. */
+struct turns {
+    /* The loop. */
+    struct weft_loop *loop;
+    /* Set when the last one has run: a task waits for it. */
+    struct weft_event done;
+    /* Calls still to make. */
+    long left;
+};
+
+static void again(void *arg)
+{
+    struct turns *turns = arg;
+
+    if (--turns->left == 0)
+        weft_event_set(&turns->done);
+    if (turns->left > 0 && weft_loop_call_soon(turns->loop, again, turns, NULL))
+        abort();
+}
+
+static int callbacks_soon(void)
+{
+    const long count = 5000000;
+    struct turns turns = {.loop = weft_loop_current(),
+                          .done = WEFT_EVENT_INIT(turns.done),
+                          .left = count + CALLBACKS};
+    int64_t begun = cpu_ns();
+    int rc = 0;
+
+    for (int i = 0; i < CALLBACKS && !rc; i++)
+        rc = weft_loop_call_soon(turns.loop, again, &turns, NULL);
+    if (!rc)
+        rc = weft_event_wait(&turns.done);
+    report("callbacks", "soon", "per_callback", (double)(cpu_ns() - begun) / (double)count);
+    return rc;
+}
+
+static void answer_poster(void *arg)
+{
+    struct poster *poster = arg;
+
+    if (poster_answer(poster))
+        weft_event_set(poster->done);
+}
+
+static void post(struct poster *poster)
+{
+    if (weft_loop_call_soon_threadsafe(poster->arg, answer_poster, poster))
+        abort();
+}
+
+static int callbacks_thread(void)
+{
+    struct weft_event done = WEFT_EVENT_INIT(done);
+    struct poster poster = {
+        .post = post, .arg = weft_loop_current(), .done = &done, .count = 200000};
+    int64_t begun = cpu_ns();
+    int rc = poster_start(&poster) ? -EAGAIN : weft_event_wait(&done);
+
+    if (!rc)
+        poster_report(&poster, begun);
+    return rc;
+}
+
+static int bench_callbacks(const struct options *options)
+{
+    int rc = callbacks_soon();
+
+    (void)options;
+    return rc ? rc : callbacks_thread();
+}
+
 /* ---- A million timers, armed and cancelled in another order. ---- */
 
 static void never(void *arg)
@@ -371,10 +447,8 @@ static int bench_sleepers(const struct options *options)
     weft_scope_enter(&scope, WEFT_FOREVER);
     for (; started < crowd.sleepers.count && !rc; started += !rc)
         rc = weft_spawn_with(&scope, NULL, &how, sleeper, &crowd);
-    if (rc) {
-        report("sleepers", options->param, "stopped_at", (double)started);
-        printf("# sleepers %s stopped at %ld: %s\n", options->param, started, weft_note());
-    }
+    if (rc)
+        sleepers_stopped(&crowd.sleepers, started, weft_note());
     while (!rc && crowd.sleepers.armed < crowd.sleepers.count)
         rc = weft_yield();
     sleepers_armed(&crowd.sleepers);
@@ -392,10 +466,9 @@ static const struct {
     /* Runs it as a task. */
     int (*run)(const struct options *options);
 } benches[] = {
-    {"switch", bench_switch},         {"spawn_join", bench_spawn_join},
-    {"yield_ring", bench_yield_ring}, {"queue", bench_queue},
-    {"socket", bench_socket},         {"timers", bench_timers},
-    {"sleepers", bench_sleepers},
+    {"switch", bench_switch}, {"spawn_join", bench_spawn_join}, {"yield_ring", bench_yield_ring},
+    {"queue", bench_queue},   {"socket", bench_socket},         {"callbacks", bench_callbacks},
+    {"timers", bench_timers}, {"sleepers", bench_sleepers},
 };
 
 /* Says which engine is in force; false: another one than WEFT_BACKEND asks for. */

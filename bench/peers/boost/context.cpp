@@ -22,7 +22,7 @@ static context::fiber bounce(context::fiber &&caller)
         caller = std::move(caller).resume();
 }
 
-static int bench_switch()
+static int bench_switch(const char *, double)
 {
     const long count = 20000000;
     context::fiber other{bounce};
@@ -35,7 +35,7 @@ static int bench_switch()
     return 0;
 }
 
-static int bench_spawn_join()
+static int bench_spawn_join(const char *, double)
 {
     const long count = 2000000;
     long sum = 0;
@@ -53,7 +53,7 @@ static int bench_spawn_join()
     return sum == 42 * count ? 0 : 1;
 }
 
-static int bench_yield_ring(const char *param)
+static int bench_yield_ring(const char *param, double)
 {
     const long tasks = atol(param);
     const long rounds = 10000000 / tasks;
@@ -72,16 +72,13 @@ static int bench_yield_ring(const char *param)
     return 0;
 }
 
+static const struct bench benches[] = {
+    {"switch", bench_switch},
+    {"spawn_join", bench_spawn_join},
+    {"yield_ring", bench_yield_ring},
+};
+
 int main(int argc, char **argv)
 {
-    const char *bench = argc > 1 ? argv[1] : "";
-    int rc = 2;
-
-    if (!strcmp(bench, "switch"))
-        rc = bench_switch();
-    else if (!strcmp(bench, "spawn_join"))
-        rc = bench_spawn_join();
-    else if (!strcmp(bench, "yield_ring") && argc > 2)
-        rc = bench_yield_ring(argv[2]);
-    return rc;
+    return bench_main(benches, sizeof(benches) / sizeof(benches[0]), argc, argv);
 }
