@@ -197,7 +197,10 @@ format-check:
 
 # Read one without installing: man -l build/man/man3/weft_scope_exit.3
 man:
+	@rm -rf build/man
 	@$(PYTHON) tools/man.py
+
+include mk/install.mk
 
 clean:
 	rm -rf build
@@ -213,6 +216,7 @@ help:
 	@echo '  make mutants     build each planted bug and see that a test catches it'
 	@echo '  make seeds       long runs of seeded schedules (SEEDS=$(SEEDS) for each scenario)'
 	@echo '  make man         man pages from the headers, in build/man'
+	@echo '  make install [PREFIX=/usr/local] [DESTDIR=] [LIBDIR= INCLUDEDIR= MANDIR=]; uninstall'
 	@echo '  make clean       remove build/'
 	@echo 'V=1 prints the commands, -s nothing but errors; SETUP=true skips tools/setup.'
 

@@ -20,6 +20,8 @@ import os
 import re
 import sys
 
+import install
+
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 # Kind of a call -> the words that say so in a comment, and what its page says.
 CALL_KINDS = {
@@ -150,7 +152,7 @@ def paragraphs(text):
 
 
 def title(name, section):
-    return [f'.TH {name.upper()} {section} "" "weft 0.1" "weft"']
+    return [f'.TH {name.upper()} {section} "" "weft {".".join(install.read_version())}" "weft"']
 
 
 def first_sentence(text):
