@@ -34,6 +34,7 @@ INCLUDE_LAW = {
     "sync": ["base/"],
     "net": ["loop/poller.h", "base/"],
     "os": ["loop/poller.h", "base/"],
+    "testing": ["task/", "loop/", "loop/poller/sim.h", "base/"],
 }
 
 FILES_IN_A_FOLDER = 12

@@ -81,6 +81,16 @@ struct weft__incoming {
     void *arg;
 };
 
+/** Somebody who waits until nothing in the loop can go on. */
+struct weft__quiet {
+    /** Membership in loop->quiet, the smallest cushion first. */
+    struct weft_link link;
+    /** For how long the engine must have had nothing to report. */
+    weft_ns cushion;
+    /** Called once, off the list. */
+    void (*fn)(struct weft__quiet *quiet);
+};
+
 /** What the layer above hangs on a loop. */
 struct weft__runtime_hooks {
     /** The function of its ready entries: those may be permuted by a seed, callbacks may not. */
@@ -121,6 +131,8 @@ struct weft_loop {
     struct weft__slab handles;
     /** All that was scheduled and has not run: struct weft__errand. */
     struct weft_link errands;
+    /** Who waits until nothing can go on: struct weft__quiet. */
+    struct weft_link quiet;
     /** What the kernel has yet to give back although no task waits for it; see weft__loop_owe. */
     size_t owed;
     /** Callbacks of other threads, newest first. */
@@ -193,6 +205,8 @@ static inline int weft__loop_go_on(struct weft_loop *loop)
     loop->stopping = false;
     return weft__loop_turn(loop, WEFT_FOREVER);
 }
+/** Notes somebody who waits until nothing can go on. Taken back by weft__list_remove. */
+void weft__quiet_add(struct weft_loop *loop, struct weft__quiet *quiet);
 /** Whether anything is left that could run or come. */
 bool weft__loop_alive(const struct weft_loop *loop);
 /** Mixes a number into the trace hash. */

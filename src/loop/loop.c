@@ -93,6 +93,7 @@ int weft_loop_create(const struct weft_loop_options *asked, struct weft_loop **r
     loop->random = loop->seed;
     loop->fork_generation = weft__fork_generation;
     weft__list_init(&loop->errands);
+    weft__list_init(&loop->quiet);
     rc = loop_open(loop, options);
     if (rc < 0) {
         sys->realloc(sys, loop, 0);
@@ -216,24 +217,66 @@ static weft_ns wait_time(struct weft_loop *loop, weft_ns limit)
     return wait < limit ? wait : limit;
 }
 
-static int look_at_engine(struct weft_loop *loop, weft_ns limit)
+static int poll_engine(struct weft_loop *loop, weft_ns wait)
 {
-    weft_ns wait = wait_time(loop, limit);
-    bool idle = !engine_can_bring_something(loop) && loop->poller->due == 0;
-    if (wait == 0 && idle && !atomic_load(&loop->wake))
-        return 0;
-    if (wait > 0 && loop->hooks)
-        loop->hooks->idle(loop);
     if (loop->before_poll) {
         loop->before_poll(loop->poll_arg);
         /* It may have scheduled something. */
-        wait = wait_time(loop, limit);
+        wait = wait_time(loop, wait);
     }
     int rc = loop->poller->ops->wait(loop->poller, wait);
     loop->polls++;
     if (loop->after_poll)
         loop->after_poll(loop->poll_arg);
     return rc < 0 ? rc : 0;
+}
+
+void weft__quiet_add(struct weft_loop *loop, struct weft__quiet *quiet)
+{
+    struct weft_link *place = loop->quiet.next;
+    while (place != &loop->quiet &&
+           weft__container(place, struct weft__quiet, link)->cushion <= quiet->cushion)
+        place = place->next;
+    weft__list_insert(place, &quiet->link);
+}
+
+/** Nothing can go on: tells those whose cushion is the smallest. */
+static void tell_quiet(struct weft_loop *loop, weft_ns cushion)
+{
+    weft__list_each(link, &loop->quiet)
+    {
+        struct weft__quiet *quiet = weft__container(link, struct weft__quiet, link);
+        if (quiet->cushion > cushion)
+            return;
+        weft__list_remove(link);
+        quiet->fn(quiet);
+    }
+}
+
+/** As look_at_engine where somebody waits until nothing can go on: the engine gets as long as that
+ *  one asks to bring something. A virtual clock stands still meanwhile. */
+static int look_while_quiet(struct weft_loop *loop, weft_ns wait)
+{
+    weft_ns asked = weft__container(loop->quiet.next, struct weft__quiet, link)->cushion;
+    weft_ns cushion = loop->sys->flags & WEFT_SYS_VIRTUAL_CLOCK ? 0 : asked;
+    weft_ns start = weft__loop_clock(loop);
+    int rc = poll_engine(loop, wait < cushion ? wait : cushion);
+    if (rc == 0 && wait_time(loop, WEFT_FOREVER) > 0 && weft__loop_clock(loop) - start >= cushion)
+        tell_quiet(loop, asked);
+    return rc;
+}
+
+static int look_at_engine(struct weft_loop *loop, weft_ns limit)
+{
+    weft_ns wait = wait_time(loop, limit);
+    bool idle = !engine_can_bring_something(loop) && loop->poller->due == 0;
+    if (wait == 0 && idle && !atomic_load(&loop->wake))
+        return 0;
+    if (wait > 0 && !weft__list_empty(&loop->quiet))
+        return look_while_quiet(loop, wait);
+    if (wait > 0 && loop->hooks)
+        loop->hooks->idle(loop);
+    return poll_engine(loop, wait);
 }
 
 static void run_batch(struct weft_loop *loop)

@@ -222,12 +222,6 @@ static bool is_stale(struct sim_engine *engine, weft_ns timeout)
     return engine->stale >= PATIENCE;
 }
 
-static void jump(struct weft__sim *world, weft_ns timeout)
-{
-    weft_ns now = atomic_load(&world->now);
-    atomic_store(&world->now, timeout < WEFT_FOREVER - now ? now + timeout : WEFT_FOREVER - 1);
-}
-
 static int engine_wait(struct weft__poller *poller, weft_ns timeout)
 {
     struct sim_engine *engine = engine_of(poller);
@@ -240,10 +234,11 @@ static int engine_wait(struct weft__poller *poller, weft_ns timeout)
     bool active = (count > 0 || ready > 0) && !is_stale(engine, limit);
     if (active || engine->world->held > 0)
         return count;
-    if (limit == WEFT_FOREVER)
+    bool stuck = limit == WEFT_FOREVER || (limit > 0 && atomic_load(&engine->world->manual));
+    if (stuck)
         return count > 0 ? count : -WEFT_EDEADLOCK;
     engine->stale = 0;
-    jump(engine->world, limit);
+    weft__sim_advance(engine->world, limit);
     return count;
 }
 

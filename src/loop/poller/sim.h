@@ -228,6 +228,8 @@ struct weft__sim {
     uint64_t moves;
     /** Jobs in the real world: the clock stands still while there are any. */
     size_t held;
+    /** The clock moves only by weft__sim_advance. Any thread. */
+    atomic_bool manual;
 };
 
 /* sim_world.c */
@@ -238,6 +240,8 @@ struct weft__sim *weft__sim_world(const struct weft_sys *sys);
 struct weft__sim *weft__sim_find(const struct weft_sys *sys);
 /** The next number of a stream. */
 uint64_t weft__sim_random(struct weft__sim *world, enum weft__sim_stream stream);
+/** Moves the clock on. Any thread. */
+void weft__sim_advance(struct weft__sim *world, weft_ns duration);
 /** Counts a job in the real world (+1) and its end (-1). */
 void weft__sim_hold(struct weft__sim *world, int jobs);
 /** realloc of the world's own memory: real, and nobody's fault point. */

@@ -43,6 +43,14 @@ static weft_ns sim_clock(const struct weft_sys *sys)
     return atomic_load(&weft__sim_world(sys)->now);
 }
 
+void weft__sim_advance(struct weft__sim *world, weft_ns duration)
+{
+    weft_ns now = atomic_load(&world->now), then;
+    do {
+        then = duration < WEFT_FOREVER - now ? now + duration : WEFT_FOREVER - 1;
+    } while (!atomic_compare_exchange_weak(&world->now, &now, then));
+}
+
 uint64_t weft__sim_random(struct weft__sim *world, enum weft__sim_stream stream)
 {
     /* splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
