@@ -7,8 +7,7 @@
  * entry from there on. Either the program's result is that error, or the error was dealt with on
  * the way (an interrupted call is repeated, a missing call has a lesser way) and the result is
  * right. Never may a run hang, leak, or spoil the next one. Allocations fail in turn, too. With
- * io_uring the transfers pass the table by; there the calls of the engine itself fail, and all that
- * is made and set up by ordinary calls.
+ * io_uring the calls of the engine fail, and each of its requests.
  *
  * The same programs then run in storms, in which many calls are interrupted and transfers are cut
  * short: there the result must be that of calm weather.

@@ -135,8 +135,10 @@ static int fault_mmap(const struct weft_sys *sys, size_t len, int prot, int flag
 
     if (rc == 0)
         rc = sys->inner->mmap(sys->inner, len, prot, flags, fd, offset, ret);
-    if (rc == 0)
+    if (rc == 0) {
         self(sys)->mapped += (int64_t)len;
+        fault_ring_mapped(&self(sys)->ring, fd, offset, *ret);
+    }
     return rc;
 }
 
@@ -169,6 +171,7 @@ static int fault_close(const struct weft_sys *sys, int fd)
     int planned = decide(sys, FAULT_CLOSE);
     int rc = sys->inner->close(sys->inner, fd);
 
+    fault_ring_closed(&self(sys)->ring, fd);
     return planned < 0 ? planned : rc;
 }
 
@@ -363,7 +366,56 @@ static int fault_epoll_wait(const struct weft_sys *sys, int epoll_fd, struct epo
 static int fault_io_uring_setup(const struct weft_sys *sys, unsigned entries, void *params)
 {
     int rc = decide(sys, FAULT_IO_URING_SETUP);
-    return rc < 0 ? rc : sys->inner->io_uring_setup(sys->inner, entries, params);
+
+    if (rc == 0)
+        rc = sys->inner->io_uring_setup(sys->inner, entries, params);
+    if (rc >= 0)
+        fault_ring_made(&self(sys)->ring, rc, params);
+    return rc;
+}
+
+/** The call that a request stands for; FAULT_ENTRY_COUNT: none that can fail. */
+static enum fault_entry entry_of_request(const struct weft__uring_sqe *request)
+{
+    switch (request->opcode) {
+    case WEFT__URING_OP_POLL_ADD:
+        return FAULT_POLL;
+    case WEFT__URING_OP_READ:
+        return FAULT_READ;
+    case WEFT__URING_OP_WRITE:
+        return FAULT_WRITE;
+    case WEFT__URING_OP_RECV:
+    case WEFT__URING_OP_RECVMSG:
+        return FAULT_RECVFROM;
+    case WEFT__URING_OP_SEND:
+    case WEFT__URING_OP_SENDMSG:
+        return FAULT_SENDTO;
+    case WEFT__URING_OP_ACCEPT:
+        return FAULT_ACCEPT4;
+    case WEFT__URING_OP_CONNECT:
+        return FAULT_CONNECT;
+    default:
+        return FAULT_ENTRY_COUNT;
+    }
+}
+
+/** Fails, or cuts short, what is about to be handed over. */
+static void decide_requests(const struct weft_sys *sys, int fd)
+{
+    struct fault_ring *ring = &self(sys)->ring;
+    struct weft__uring_sqe *request;
+
+    while ((request = fault_ring_next(ring, fd)) != NULL) {
+        enum fault_entry entry = entry_of_request(request);
+        int code = entry < FAULT_ENTRY_COUNT ? decide_transfer(sys, entry) : 0;
+        bool bytes = entry == FAULT_READ || entry == FAULT_WRITE ||
+                     request->opcode == WEFT__URING_OP_RECV ||
+                     request->opcode == WEFT__URING_OP_SEND;
+        if (code < 0)
+            fault_ring_fail(ring, request, code);
+        else if (bytes)
+            request->len = (uint32_t)cut(sys, request->fd, request->len);
+    }
 }
 
 static int fault_io_uring_enter(const struct weft_sys *sys, int fd, unsigned to_submit,
@@ -374,7 +426,10 @@ static int fault_io_uring_enter(const struct weft_sys *sys, int fd, unsigned to_
 
     if (rc < 0)
         return rc;
-    return sys->inner->io_uring_enter(sys->inner, fd, to_submit, min_complete, flags, arg, arg_len);
+    decide_requests(sys, fd);
+    rc = sys->inner->io_uring_enter(sys->inner, fd, to_submit, min_complete, flags, arg, arg_len);
+    fault_ring_answer(&self(sys)->ring, fd);
+    return rc;
 }
 
 static int fault_io_uring_register(const struct weft_sys *sys, int fd, unsigned opcode, void *arg,
@@ -393,6 +448,7 @@ void fault_wrap(struct fault_table *fault, const struct weft_sys *inner)
     fault->sys.flags = inner->flags;
     fault->sys.inner = inner;
     fault->set = FAULT_ALL;
+    fault_ring_init(&fault->ring);
 #define FAULT_TAKE(upper, lower)                                                                   \
     if (inner->lower)                                                                              \
         fault->sys.lower = fault_##lower;

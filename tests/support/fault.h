@@ -15,12 +15,13 @@
  *
  * A fault looks as it would with a kernel: a close that fails has closed, an unmapping that fails
  * has unmapped (the library could not do more), an interrupted connect goes on, only EPOLL_CTL_ADD
- * and EPOLL_CTL_MOD fail, datagrams are never cut. io_uring makes its transfers past the table, so
- * there only its own calls are fault points.
+ * and EPOLL_CTL_MOD fail, datagrams are never cut. A request of io_uring is a fault point of the
+ * system call that it stands for (fault_ring.h).
  */
 #ifndef TEST_SUPPORT_FAULT_H
 #define TEST_SUPPORT_FAULT_H
 
+#include "fault_ring.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -118,6 +119,8 @@ struct fault_table {
     int64_t blocks;
     /** Bytes that are mapped. */
     int64_t mapped;
+    /** The ring of a loop on io_uring. */
+    struct fault_ring ring;
 };
 
 /** Makes a table over `inner` that fails nothing. */

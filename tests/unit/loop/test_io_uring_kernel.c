@@ -14,10 +14,12 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -768,6 +770,37 @@ static void count_call(void *arg)
     (*(int *)arg)++;
 }
 
+/** Serves a made-up result for the reader of a descriptor. */
+static void give_watch_back(struct weft__poller *poller, const struct weft__descriptor *descriptor,
+                            int result)
+{
+    struct weft__uring_cqe back = {
+        WEFT__URING_KIND_WATCH | weft__uring_watch_name(descriptor, WEFT__DIRECTION_IN), result, 0};
+    CHECK_EQ(weft__uring_result(weft__uring_of(poller), &back), 0);
+}
+
+TEST(a_watch_for_which_the_kernel_had_no_memory_goes_on)
+{
+    struct weft__poller *poller = open_engine(sys);
+    int fds[2], calls = 0;
+    make_pair(fds);
+    struct weft__descriptor *descriptor = weft__descriptor_get(poller, fds[0]);
+    descriptor->watch[WEFT__DIRECTION_IN] = (struct weft__watch){count_call, &calls};
+    CHECK_OK(poller->ops->arm(poller, descriptor));
+    /* Marked as pushed, and never handed over. */
+    CHECK_EQ(weft__uring_push(weft__uring_of(poller), descriptor), 0);
+    weft__uring_unmark(weft__uring_of(poller), descriptor);
+    weft__uring_of(poller)->ring.sq_local_tail--;
+    give_watch_back(poller, descriptor, -ENOMEM);
+    CHECK_EQ(calls, 0);
+    CHECK_EQ(write(fds[1], "x", 1), 1);
+    for (int i = 0; i < 10 && calls == 0; i++)
+        CHECK_OK(poller->ops->wait(poller, 10 * WEFT_MS));
+    CHECK_EQ(calls, 1);
+    close_pair(fds);
+    poller->ops->close(poller);
+}
+
 TEST(a_watch_whose_thread_has_ended_goes_on)
 {
     old_kernel = weft_sys_default;
@@ -780,10 +813,7 @@ TEST(a_watch_whose_thread_has_ended_goes_on)
     CHECK_OK(poller->ops->arm(poller, descriptor));
     CHECK_OK(wait_in_thread(poller));
     /* The kernel gives the request back, which tells nothing about the descriptor. */
-    struct weft__uring_cqe back = {WEFT__URING_KIND_WATCH |
-                                       weft__uring_watch_name(descriptor, WEFT__DIRECTION_IN),
-                                   -ECANCELED, 0};
-    CHECK_EQ(weft__uring_result(weft__uring_of(poller), &back), 0);
+    give_watch_back(poller, descriptor, -ECANCELED);
     CHECK_EQ(calls, 0);
     CHECK_EQ(write(fds[1], "x", 1), 1);
     for (int i = 0; i < 1000 && calls < 2; i++)
@@ -791,4 +821,46 @@ TEST(a_watch_whose_thread_has_ended_goes_on)
     CHECK(calls >= 2);
     close_pair(fds);
     poller->ops->close(poller);
+}
+
+/* --- Rights ---------------------------------------------------------------------------------- */
+
+static int connect_as_nobody(void *arg)
+{
+    struct sockaddr_un *address = arg;
+    socklen_t len = sizeof *address;
+    int over = 0, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct weft__poller *poller = open_engine(sys);
+    struct weft__op connect = operation(WEFT__OP_CONNECT, fd, NULL, 0, &over);
+    connect.direction = WEFT__DIRECTION_OUT;
+    connect.address = (struct sockaddr *)address;
+    connect.address_len = &len;
+    if (setresuid(65534, 65534, 65534) < 0)
+        return 1;
+    if (poller->ops->submit(poller, &connect) == 0)
+        wait_until(poller, &over, 1);
+    poller->ops->close(poller);
+    close(fd);
+    return connect.result == -EACCES ? 0 : 2;
+}
+
+/* Rings whose requests a kernel thread fetches use the rights that were in force at set-up; ours
+ * have none such. */
+TEST(a_request_has_the_rights_of_who_submits_it_and_not_of_who_made_the_ring)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char folder[] = "/tmp/weft-rights-XXXXXX";
+    if (geteuid() != 0)
+        SKIP("gives up the rights of the superuser");
+    struct weft__poller *poller = open_engine(sys);
+    poller->ops->close(poller);
+    CHECK(mkdtemp(folder));
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", folder);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_OK(bind(listener, (struct sockaddr *)&address, sizeof address));
+    CHECK_OK(listen(listener, 8));
+    in_child(connect_as_nobody, &address);
+    CHECK_OK(close(listener));
+    CHECK_OK(unlink(address.sun_path));
+    CHECK_OK(rmdir(folder));
 }

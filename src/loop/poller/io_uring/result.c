@@ -22,6 +22,12 @@
 
 #include <errno.h>
 
+/** What a watch met says nothing about its descriptor: it is asked for again. */
+static int passes(int result)
+{
+    return result == -ECANCELED || result == -EINTR || result == -ENOMEM;
+}
+
 /** The kernel did nothing, and that is no outcome. */
 static int unserved(const struct weft__op *op, int result)
 {
@@ -156,7 +162,7 @@ static int watch_result(struct weft__uring *engine, uint64_t name, int result)
             watch.fn(watch.arg);
             count = 1;
         }
-    } else if (result != -ECANCELED && result != -EINTR)
+    } else if (!passes(result))
         descriptor->engine_data |= WEFT__URING_WATCH_DEAD(direction);
     if (descriptor->watch[direction].fn)
         weft__uring_mark(engine, descriptor);
