@@ -149,7 +149,10 @@ $(bench_programs): $(B)/bench/%: $(B)/obj/bench/weft/%.c.o $(static_library)
 
 # A make that was not told -j uses all processors for the builds it starts itself.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-submake = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+# Of two commands at once in one folder the second waits until the first has built.
+build_lock := $(if $(shell command -v flock),flock build/lock )
+submake = mkdir -p build && $(build_lock)$(MAKE) --no-print-directory \
+  $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 run_tests = $(PYTHON) tools/run_tests.py --build $(B) --preset $(PRESET) --cc '$(CC)' \
   $(if $(ENGINE),--engine '$(ENGINE)') $(if $(TEST),--test '$(TEST)')
 

@@ -5,7 +5,8 @@
 #
 # Stand-ins for dpkg-query, apt-get, id and sudo come first in PATH. They answer as the machine
 # would and write down how they were called, so that every branch is seen and nothing installed:
-# all there, something missing as root, with sudo, without either, and a system that is not Debian.
+# all there, something missing as root, with sudo, without either, a system that is not Debian, and
+# two who install at once.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -24,18 +25,26 @@ stand_in() {
 {
     stand_in dpkg-query 'for last; do :; done
         case " $MISSING " in *" $last "*) exit 1 ;; *) echo installed ;; esac'
+    # Like apt-get it fails where another one is at work.
     stand_in apt-get 'echo "apt-get $* (${DEBIAN_FRONTEND-asks})" >>"$CALLS"
+        mkdir "$CALLS.busy" || exit 99
+        [ -z "${APT_SLOW-}" ] || sleep 0.3
+        rmdir "$CALLS.busy"
         exit "${APT_STATUS:-0}"'
     stand_in id 'echo "$FAKE_UID"'
     stand_in sudo '[ "$SUDO_WORKS" = yes ] && [ "$1" = -n ] || exit 1
         shift; [ "$1" = true ] || echo "sudo $*" >>"$CALLS"; "$@"'
 }
 
+setup() {
+    PATH="$place/bin:$PATH" CALLS=$calls MISSING="$missing" FAKE_UID=$uid SUDO_WORKS=$sudo \
+        WEFT_OS_RELEASE=$system WEFT_SETUP_LOCK=$place/lock sh tools/setup "$@" 2>&1
+}
+
 # run GROUP: sets $status and $output, and leaves the calls in $calls.
 run() {
     : >"$calls"
-    output=$(PATH="$place/bin:$PATH" CALLS=$calls MISSING="$missing" FAKE_UID=$uid \
-        SUDO_WORKS=$sudo WEFT_OS_RELEASE=$system sh tools/setup "$@" 2>&1)
+    output=$(setup "$@")
     status=$?
 }
 
@@ -64,7 +73,7 @@ updates_then_installs() {
 }
 uses_sudo() {
     [ "$status" = 0 ] &&
-        grep -q '^sudo env DEBIAN_FRONTEND=noninteractive apt-get update' "$calls"
+        grep -q '^sudo env DEBIAN_FRONTEND=noninteractive .*apt-get update' "$calls"
 }
 prints_the_line() {
     install="DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends socat"
@@ -80,9 +89,13 @@ prints_the_needs() {
     esac
 }
 is_refused() { [ "$status" = 2 ] && [ ! -s "$calls" ]; }
+take_turns() {
+    [ "$status" = 0 ] && [ "$first_status" = 0 ] &&
+        [ "$(cut -d' ' -f2 "$calls" | tr '\n' ' ')" = "update install update install " ]
+}
 has_failed() { [ "$status" = 100 ] && [ "$(wc -l <"$calls")" = 1 ]; }
 
-echo "1..8"
+echo "1..9"
 system=$debian missing='' uid=1000 sudo=no
 run test
 verdict all_there_needs_nothing all_there
@@ -103,6 +116,15 @@ run nonsense
 verdict an_unknown_group_is_refused is_refused
 run
 verdict no_group_is_refused is_refused
+APT_SLOW=yes
+export APT_SLOW
+: >"$calls"
+setup demo >"$place/first" &
+output=$(setup demo)
+status=$?
+wait $!
+first_status=$?
+verdict two_at_once_take_turns take_turns
 APT_STATUS=100
 export APT_STATUS
 run demo
