@@ -11,8 +11,9 @@
  *     rc = weft_queue_put(queue, item);
  *     while ((rc = weft_queue_get(queue, &item)) == 0)
  *         ...
- *     weft_queue_close(queue, WEFT_CLOSE_DRAIN);      // getters take what is left, then
- *     -WEFT_ECLOSED weft_queue_free(queue);
+ *     // Getters take what is left, then get -WEFT_ECLOSED.
+ *     weft_queue_close(queue, WEFT_CLOSE_DRAIN);
+ *     weft_queue_free(queue);
  *
  *       putters who wait ──▶ │ stored, up to capacity │ ──▶ getters who wait
  *

@@ -7,13 +7,19 @@
  * that set or read a deadline take one.
  *
  * Marks on declarations:
- *   WEFT_MUST_CHECK   the call waits; its result says whether it was cancelled and must be looked
- * at WEFT_API          the symbol is exported
+ *
+ *   WEFT_MUST_CHECK   the call waits; its result says whether it was cancelled: look at it
+ *   WEFT_API          the symbol is exported
  *
  * Thread rules, one word per call in these headers:
  *   loop thread       only the thread that runs the loop (the default, where nothing is said)
  *   any thread        any thread of the process
  *   signal-safe       any thread, also inside a signal handler
+ * A call for the loop thread that another thread makes while the loop runs is misuse: debug builds
+ * abort; release builds return -EPERM, or do nothing where there is no code to return, wherever the
+ * object knows its loop (tasks, scopes, queues, futures, handles; events, locks and other wait
+ * queues do not, and only debug builds find it, when they wake a task). After fork the calls of the
+ * parent's loops, tasks, scopes and futures give the child -EOWNERDEAD.
  */
 #ifndef WEFT_TYPES_H
 #define WEFT_TYPES_H

@@ -14,10 +14,12 @@
  *     result = weft_park(&w, abort);           weft_wake(&w, result);
  *
  * Cancellation of a parked task calls `abort` at most once, and it answers
- *   WEFT_ABORT_DONE    nobody else will wake this wait (it was taken off its list): the park
- * returns -ECANCELED WEFT_ABORT_LATER   the operation's own completion decides: the task stays
- * parked until weft_wake, and its result is what the park returns, a success as well as -ECANCELED
- * (io_uring needs this: the kernel still has the buffer)
+ *
+ *   WEFT_ABORT_DONE    nobody else will wake this wait (it was taken off its list): the park gives
+ *                      -ECANCELED
+ *   WEFT_ABORT_LATER   the operation's own completion decides: the task stays parked until
+ *                      weft_wake, and its result is what the park returns, a success as well as
+ *                      -ECANCELED (io_uring needs this: the kernel still has the buffer)
  *
  *       INIT ──park──▶ PARKED ──wake──▶ WOKEN ──▶ park returns the result
  *         │               └─cancel, LATER─▶ ABORTING ──wake──▶ WOKEN

@@ -82,7 +82,7 @@ static void handle_due(void *arg)
 static int handle_new(struct weft_loop *loop, weft_callback_fn *fn, void *arg,
                       struct weft_handle **ret)
 {
-    int rc = weft__loop_check_fork(loop);
+    int rc = weft__loop_check(loop);
     if (rc == 0)
         rc = weft__ready_reserve(loop);
     if (rc < 0)
@@ -147,7 +147,7 @@ int weft_loop_call_at(struct weft_loop *loop, struct weft_time instant, weft_cal
 
 void weft_handle_cancel(struct weft_handle *handle)
 {
-    if (!handle)
+    if (!handle || weft__loop_check(handle->loop) == -EPERM)
         return;
     if (handle->state == HANDLE_READY)
         handle_set_state(handle, HANDLE_VOID);

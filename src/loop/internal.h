@@ -15,6 +15,7 @@
 #ifndef WEFT_LOOP_INTERNAL_H
 #define WEFT_LOOP_INTERNAL_H
 
+#include "base/assert.h"
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/slab.h"
@@ -181,6 +182,22 @@ extern unsigned weft__fork_generation;
 static inline int weft__loop_check_fork(const struct weft_loop *loop)
 {
     return loop->fork_generation == weft__fork_generation ? 0 : -EOWNERDEAD;
+}
+
+/** Misuse, -EPERM: by another thread. */
+int weft__loop_misused(void);
+
+/**
+ * The entry of calls that are for the loop's thread: 0; -EOWNERDEAD in a forked child; misuse, with
+ * -EPERM, while another thread runs the loop. One that rests may be prepared by any thread.
+ */
+static inline int weft__loop_check(const struct weft_loop *loop)
+{
+    if (weft__unlikely(loop->fork_generation != weft__fork_generation))
+        return -EOWNERDEAD;
+    if (weft__unlikely(loop->running && loop != weft__loop_current))
+        return weft__loop_misused();
+    return 0;
 }
 
 /** Copies an option struct of `given_size` bytes (0: all of it) into one of `size`, all zero. */

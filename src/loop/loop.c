@@ -140,6 +140,13 @@ int weft_loop_free(struct weft_loop *loop)
     return 0;
 }
 
+int weft__loop_misused(void)
+{
+    return weft__misuse(-EPERM, "a loop, or a task, scope, future or callback of it, was used by a "
+                                "thread that does not run its loop "
+                                "(weft_loop_call_soon_threadsafe is for that)");
+}
+
 struct weft_loop *weft_loop_current(void)
 {
     return weft__loop_current;
@@ -373,12 +380,13 @@ int weft_loop_step(struct weft_loop *loop, weft_ns timeout)
 
 void weft_loop_stop(struct weft_loop *loop)
 {
+    (void)weft__loop_check(loop);
     loop->stopping = true;
 }
 
 int weft_loop_running(const struct weft_loop *loop)
 {
-    return loop->running;
+    return loop->running && weft__loop_check_fork(loop) == 0;
 }
 
 int weft_loop_fd(const struct weft_loop *loop)

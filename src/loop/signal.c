@@ -50,7 +50,7 @@ static void restore(int signal)
 
 static int add(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg, int flags)
 {
-    int rc = weft__loop_check_fork(loop);
+    int rc = weft__loop_check(loop);
     if (rc < 0)
         return rc;
     if (signal <= 0 || signal >= SIGNAL_COUNT || !fn)

@@ -92,11 +92,17 @@ int weft__watch_quiet(struct weft_loop *loop, int fd, void (*fn)(void *), void *
 static int add_watch(struct weft_loop *loop, int fd, enum weft__direction direction,
                      weft_callback_fn *fn, void *arg)
 {
-    int rc = weft__loop_check_fork(loop);
+    int rc = weft__loop_check(loop);
     if (rc < 0)
         return rc;
     rc = set_watch(loop, fd, direction, fn, arg);
     return rc < 0 ? rc : 0;
+}
+
+static int remove_watch(struct weft_loop *loop, int fd, enum weft__direction direction)
+{
+    int rc = weft__loop_check(loop);
+    return rc < 0 ? rc : set_watch(loop, fd, direction, NULL, NULL);
 }
 
 int weft_loop_add_reader(struct weft_loop *loop, int fd, weft_callback_fn *fn, void *arg)
@@ -111,12 +117,12 @@ int weft_loop_add_writer(struct weft_loop *loop, int fd, weft_callback_fn *fn, v
 
 int weft_loop_remove_reader(struct weft_loop *loop, int fd)
 {
-    return set_watch(loop, fd, WEFT__DIRECTION_IN, NULL, NULL);
+    return remove_watch(loop, fd, WEFT__DIRECTION_IN);
 }
 
 int weft_loop_remove_writer(struct weft_loop *loop, int fd)
 {
-    return set_watch(loop, fd, WEFT__DIRECTION_OUT, NULL, NULL);
+    return remove_watch(loop, fd, WEFT__DIRECTION_OUT);
 }
 
 int weft__close_now(const struct weft_sys *sys, int fd)
@@ -232,7 +238,7 @@ static void fd_closed(struct weft__closing *closing, int rc)
 
 int weft_loop_close_fd(struct weft_loop *loop, int fd, weft_callback_fn *done, void *arg)
 {
-    int rc = weft__loop_check_fork(loop);
+    int rc = weft__loop_check(loop);
     if (rc == 0)
         rc = weft__ready_reserve(loop);
     if (rc < 0)

@@ -13,6 +13,7 @@
  * way to wake both. A wake can decide a select and so withdraw other cases, from these very queues;
  * therefore it comes last, and loops begin with the first again.
  */
+#include "base/assert.h"
 #include "sync/internal.h"
 
 #include <stdio.h>
@@ -86,9 +87,18 @@ int weft_queue_new(struct weft_loop *loop, const struct weft_queue_options *give
     return 0;
 }
 
+/** 0; misuse, with -EPERM, by a thread other than the one that runs the queue's loop. */
+static int check_thread(const struct weft_queue *queue)
+{
+    if (weft_loop_current() == queue->loop || !weft_loop_running(queue->loop))
+        return 0;
+    return weft__misuse(-EPERM, "%s%s was used by a thread that does not run its loop",
+                        queue->name ? "queue " : "a queue", queue->name ? queue->name : "");
+}
+
 void weft_queue_free(struct weft_queue *queue)
 {
-    if (!queue)
+    if (!queue || check_thread(queue) < 0)
         return;
     weft_queue_close(queue, WEFT_CLOSE_NOW);
     (void)weft_waitq_wake_all(&queue->joiners, -WEFT_ECLOSED);
@@ -111,13 +121,16 @@ static struct weft_case *take_first(struct weft_waitq *queue)
 /** Puts an item if it can: 1, 0 it would have to wait, or negative. */
 static int put_now(struct weft_queue *queue, void *item)
 {
+    int rc = check_thread(queue);
+    if (rc < 0)
+        return rc;
     if (queue->closed)
         return -WEFT_ECLOSED;
     struct weft_case *getter = take_first(&queue->getters);
     if (!getter) {
         if (queue->store.count >= queue->capacity)
             return 0;
-        int rc = weft__store_put(&queue->store, item);
+        rc = weft__store_put(&queue->store, item);
         if (rc < 0)
             return rc;
     }
@@ -142,6 +155,9 @@ static void *accept_item(struct weft_queue *queue, struct weft_case *putter)
 static int get_now(struct weft_queue *queue, void **out)
 {
     struct weft_case *putter;
+    int rc = check_thread(queue);
+    if (rc < 0)
+        return rc;
     if (queue->store.count == 0) {
         putter = take_first(&queue->putters);
         if (!putter)
@@ -195,6 +211,9 @@ static void count_done(struct weft_queue *queue, size_t count)
 
 int weft_queue_done(struct weft_queue *queue)
 {
+    int rc = check_thread(queue);
+    if (rc < 0)
+        return rc;
     if (queue->undone == 0)
         return weft_fail(-EINVAL, "more items of a queue are done than were put");
     count_done(queue, 1);
@@ -203,6 +222,8 @@ int weft_queue_done(struct weft_queue *queue)
 
 void weft_queue_close(struct weft_queue *queue, enum weft_close_how how)
 {
+    if (check_thread(queue) < 0)
+        return;
     queue->closed = 1;
     (void)weft_waitq_wake_all(&queue->putters, -WEFT_ECLOSED);
     while (how == WEFT_CLOSE_NOW && queue->store.count > 0) {
@@ -269,6 +290,8 @@ int weft_queue_get(struct weft_queue *queue, void **item)
 int weft_queue_join(struct weft_queue *queue)
 {
     int rc = weft_wait_begin();
+    if (rc == 0)
+        rc = check_thread(queue);
     if (rc < 0 || queue->undone == 0)
         return rc;
     struct weft_wait wait;

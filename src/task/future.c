@@ -124,6 +124,9 @@ static void schedule(struct callback *callback)
 
 static int finish(struct weft_future *future, enum future_state state, int code, void *value)
 {
+    int rc = weft__loop_check(future->loop);
+    if (rc < 0)
+        return rc;
     if (future->state != FUTURE_PENDING)
         return -EALREADY;
     future_set_state(future, state);
@@ -179,6 +182,8 @@ static void describe_future(const struct weft_wait *wait, char *buf, size_t size
 int weft_future_wait(struct weft_future *future, int *code, void **value)
 {
     int rc = weft_wait_begin();
+    if (rc == 0)
+        rc = weft__loop_check(future->loop);
     if (rc < 0)
         return rc;
     if (future->state == FUTURE_PENDING) {
@@ -200,8 +205,11 @@ int weft_future_wait(struct weft_future *future, int *code, void **value)
 int weft_future_add_callback(struct weft_future *future, weft_future_fn *fn, void *arg)
 {
     struct weft_loop *loop = future->loop;
-    if (weft__ready_reserve(loop) < 0)
-        return -ENOMEM;
+    int rc = weft__loop_check(loop);
+    if (rc == 0)
+        rc = weft__ready_reserve(loop);
+    if (rc < 0)
+        return rc;
     struct callback *callback = loop->sys->realloc(loop->sys, NULL, sizeof *callback);
     if (!callback) {
         weft__ready_unreserve(loop);
@@ -218,6 +226,8 @@ int weft_future_add_callback(struct weft_future *future, weft_future_fn *fn, voi
 int weft_future_remove_callback(struct weft_future *future, weft_future_fn *fn, void *arg)
 {
     int count = 0;
+    if (weft__loop_check(future->loop) == -EPERM)
+        return 0;
     weft_future_ref(future);
     weft__list_each(link, &future->callbacks)
     {

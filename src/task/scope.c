@@ -350,7 +350,7 @@ ssize_t weft_within_exit(ssize_t result)
 void weft_scope_cancel(struct weft_scope *token, int reason)
 {
     struct weft__scope *scope = weft__scope_of(token);
-    if (scope)
+    if (scope && weft__loop_check(scope->runtime->loop) == 0)
         weft__scope_cancel(scope, WEFT__CAUSE_CANCEL, reason > 0 ? -reason : reason);
 }
 
@@ -359,6 +359,9 @@ int weft_scope_set_deadline(struct weft_scope *token, struct weft_time deadline)
     struct weft__scope *scope = weft__scope_of(token);
     if (!scope)
         return -EINVAL;
+    int rc = weft__loop_check(scope->runtime->loop);
+    if (rc < 0)
+        return rc;
     weft__loop_clock(scope->runtime->loop);
     set_deadline(scope, deadline.ns);
     /* Waits that have begun do not come back to arm it. */

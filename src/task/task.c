@@ -312,8 +312,10 @@ static struct weft__scope *home_of(const struct weft_scope *token, unsigned flag
     if (flags & (WEFT_START_NOW | WEFT_START_READY) && (*ret_error = weft_wait_begin()) < 0)
         return NULL;
     struct weft__scope *home = token ? weft__scope_of(token) : NULL;
-    if (weft__likely(home && !home->within))
-        return home;
+    if (weft__likely(home && !home->within)) {
+        *ret_error = weft__loop_check(home->runtime->loop);
+        return *ret_error < 0 ? NULL : home;
+    }
     bool no_memory = token && !token->record && token->spare;
     *ret_error = no_memory ? -ENOMEM
                            : weft__misuse(-EINVAL,
@@ -494,6 +496,8 @@ int weft_join(struct weft_task *task, int *result)
     int rc = weft_wait_begin();
     if (rc < 0)
         return rc;
+    if ((rc = weft__loop_check(task->runtime->loop)) < 0)
+        return rc;
     if (task == weft__task_current)
         return weft_fail(-EDEADLK, "task %s joins itself", weft__task_name(task));
     if (task->joiner)
@@ -513,7 +517,7 @@ int weft_join(struct weft_task *task, int *result)
 
 void weft_task_release(struct weft_task *task)
 {
-    if (!task)
+    if (!task || weft__loop_check(task->runtime->loop) == -EPERM)
         return;
     task->handle = false;
     if (task->state != WEFT__TASK_ENDED)
@@ -525,6 +529,8 @@ void weft_task_release(struct weft_task *task)
 void weft_task_cancel(struct weft_task *task)
 {
     if (task->state == WEFT__TASK_ENDED || task->cancelled)
+        return;
+    if (weft__loop_check(task->runtime->loop) < 0)
         return;
     task->cancelled = true;
     weft__task_spread(task);

@@ -102,6 +102,11 @@ int weft_wake(struct weft_wait *wait, ssize_t result)
     struct weft_task *task = wait->task;
     if (weft__unlikely(wait->state == WEFT_WAIT_WOKEN))
         return 0;
+#if WEFT_DEBUG
+    /* What has no loop of its own is found out here. Release builds do not pay for it. */
+    if (task)
+        (void)weft__loop_check(task->runtime->loop);
+#endif
     bool parked = wait->state != WEFT_WAIT_INIT;
     wait->result = result;
     wait_set_state(wait, WEFT_WAIT_WOKEN);

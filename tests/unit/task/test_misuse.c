@@ -205,7 +205,10 @@ static int run_in_fork(struct weft_loop *loop)
     CHECK_ERR(weft_loop_run(loop), -EOWNERDEAD);
     CHECK_ERR(weft_loop_add_reader(loop, 0, wait_in_a_callback, NULL), -EOWNERDEAD);
     CHECK_ERR(weft_loop_call_soon_threadsafe(loop, wait_in_a_callback, NULL), -EOWNERDEAD);
+    CHECK_ERR(weft_loop_call_later(loop, 0, wait_in_a_callback, NULL, NULL), -EOWNERDEAD);
+    CHECK_ERR(weft_go(weft_root(loop), nothing), -EOWNERDEAD);
     CHECK(weft_loop_current() == NULL);
+    CHECK(!weft_loop_running(loop));
     return 0;
 }
 
@@ -226,6 +229,37 @@ TASK_TEST(after_fork_the_loop_is_inert_in_the_child)
     CHECK_EQ(weft_read(fds[0], &byte, 1), 1);
     CHECK_EQ(weft_close(fds[0]), 0);
     CHECK_EQ(weft_close(fds[1]), 0);
+}
+
+static void take_byte(void *fd)
+{
+    char byte;
+    CHECK_EQ(weft_loop_remove_reader(weft_loop_current(), *(int *)fd), 1);
+    CHECK_EQ(read(*(int *)fd, &byte, 1), 1);
+    note('r');
+}
+
+TASK_TEST(after_fork_the_child_cannot_remove_what_its_parent_watches)
+{
+    struct weft_loop *loop = weft_loop_current();
+    int status, fds[2];
+    if (test_engine_is("sim"))
+        SKIP("a simulated world is not shared with a child");
+    CHECK_EQ(pipe(fds), 0);
+    CHECK_EQ(weft_loop_add_reader(loop, fds[0], take_byte, &fds[0]), 0);
+    CHECK_EQ(weft_sleep(WEFT_MS), 0);
+    fflush(NULL);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0)
+        _exit(weft_loop_remove_reader(loop, fds[0]) == -EOWNERDEAD ? 0 : 1);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(write(fds[1], "x", 1), 1);
+    while (trail[0] == '\0')
+        CHECK_EQ(weft_sleep(WEFT_MS), 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_EQ(close(fds[0]), 0);
+    CHECK_EQ(close(fds[1]), 0);
 }
 
 TASK_TEST(a_million_children_in_one_scope_leave_nothing_behind)
