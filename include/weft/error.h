@@ -65,14 +65,18 @@ WEFT_API const char *weft_strerrorname(int code);
  * Writes the task's note and returns `code`, so that a failing path is one line. `format` is
  * printf's. Plain; outside a task it only returns `code`. Replaces an older note of the task.
  */
+#if WEFT_VARIADIC
 #define weft_fail(code, ...) weft_fail_at((code), WEFT_SITE, __VA_ARGS__)
+#endif
 WEFT_API int weft_fail_at(int code, const char *site, const char *format, ...) WEFT_PRINTF(3, 4);
 
 /**
  * Appends "; while ..." to the task's note if that note belongs to `code`; else starts a note with
  * it. Returns `code`. Plain.
  */
+#if WEFT_VARIADIC
 #define weft_fail_while(code, ...) weft_fail_while_at((code), WEFT_SITE, __VA_ARGS__)
+#endif
 WEFT_API int weft_fail_while_at(int code, const char *site, const char *format, ...)
     WEFT_PRINTF(3, 4);
 

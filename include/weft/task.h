@@ -97,6 +97,8 @@ WEFT_API int weft_spawn_with_at(struct weft_scope *scope, struct weft_task **ret
                                 const struct weft_task_options *options, int (*fn)(void *arg),
                                 void *arg, const char *name, const char *site);
 
+#if WEFT_VARIADIC
+
 /**
  * WEFT_TASK(fn, types...); makes the plain function `int fn(types...)` spawnable with checked
  * arguments: 0 to 8 parameters, each type an identifier or wrapped as __typeof__(type) where a
@@ -118,6 +120,8 @@ WEFT_API int weft_spawn_with_at(struct weft_scope *scope, struct weft_task **ret
 #define weft_spawn_now(scope, ret, ...) WEFT_START(scope, ret, WEFT_START_NOW, __VA_ARGS__)
 /** As weft_spawn, and returns when the child calls weft_ready(). Waiting. */
 #define weft_spawn_ready(scope, ret, ...) WEFT_START(scope, ret, WEFT_START_READY, __VA_ARGS__)
+
+#endif /* WEFT_VARIADIC */
 
 /**
  * Tells the task that started this one with _ready that it may go on. Plain. Only the first call
@@ -199,6 +203,8 @@ WEFT_API int weft_local_set(const struct weft_local *key, void *value);
 
 /** The calling task's value, NULL when none was set or outside a task. Plain. */
 WEFT_API void *weft_local_get(const struct weft_local *key);
+
+#if WEFT_VARIADIC
 
 /*
  * The typed starts. WEFT_TASK(fn, int, char *); makes, with the members weft_1, weft_2 ...:
@@ -290,6 +296,8 @@ WEFT_API void *weft_local_get(const struct weft_local *key);
 #define WEFT_TASK_7(fn, ...) WEFT_TASK_N(7, fn, __VA_ARGS__)
 #define WEFT_TASK_8(fn, ...) WEFT_TASK_N(8, fn, __VA_ARGS__)
 /* clang-format on */
+
+#endif /* WEFT_VARIADIC */
 
 WEFT_END
 

@@ -40,6 +40,13 @@
 #define WEFT_NORETURN
 #endif
 
+/* Macros with `...` came with C99 and C++11. C++98 has the functions behind them. */
+#if !defined(__cplusplus) || __cplusplus >= 201103L
+#define WEFT_VARIADIC 1
+#else
+#define WEFT_VARIADIC 0
+#endif
+
 #ifdef __cplusplus
 #define WEFT_BEGIN extern "C" {
 #define WEFT_END }

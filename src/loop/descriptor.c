@@ -162,7 +162,7 @@ int weft__descriptor_identify(struct weft__poller *poller, struct weft__descript
     int rc = weft__sys_call(poller->sys, fstat, descriptor->fd, &file);
     descriptor->identity[0] = rc < 0 ? 0 : (uint64_t)file.st_dev;
     descriptor->identity[1] = rc < 0 ? 0 : (uint64_t)file.st_ino;
-    return rc == 0 ? (int)(file.st_mode & S_IFMT) : rc == -EBADF ? rc : 0;
+    return rc == 0 ? (int)file.st_mode : rc == -EBADF ? rc : 0;
 }
 
 int weft__descriptor_same(struct weft__poller *poller, const struct weft__descriptor *descriptor)

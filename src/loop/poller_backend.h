@@ -280,8 +280,8 @@ unsigned weft__direction_events(enum weft__direction direction);
 int weft__descriptor_refusal(const struct weft__descriptor *descriptor, const struct weft__op *op);
 /** Whether any op queues, in either direction. */
 int weft__descriptor_busy(const struct weft__descriptor *descriptor);
-/** Remembers which file a descriptor is; see weft__descriptor_same. Returns its S_IFMT bits, 0 when
- *  there is no telling, or -EBADF. */
+/** Remembers which file a descriptor is; see weft__descriptor_same. Returns its mode, 0 when there
+ *  is no telling, or -EBADF. */
 int weft__descriptor_identify(struct weft__poller *poller, struct weft__descriptor *descriptor);
 /** Whether it still is that file, as far as device and inode tell. */
 int weft__descriptor_same(struct weft__poller *poller, const struct weft__descriptor *descriptor);
