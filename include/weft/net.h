@@ -20,6 +20,16 @@
  * behind weft's back while a task waits on it, that wait ends at its cancellation or deadline, or
  * with -EBADF when the number is used again with weft, whichever is first; it never gets data of
  * the new one.
+ *
+ * Where the kernel leaves no better way
+ *   - Blocking terminals and listeners that other processes read or accept from as well, engines
+ *     epoll and poll: a call may find that another was faster, and then holds the loop.
+ *   - connect on a blocking socket, engines epoll and poll: holds the loop for up to one tick of
+ *     the kernel's clock (some ms), once. SO_SNDTIMEO is changed for that time.
+ *   - connect to a Unix listener whose queue is full: -EAGAIN, nothing tells when there is room.
+ *   - sendto on an unconnected Unix datagram socket to a receiver whose queue is full: the kernel
+ *     calls the sender ready all the same, so that it is tried again in each turn, without a pause.
+ *     Connected sockets wait quietly.
  */
 #ifndef WEFT_NET_H
 #define WEFT_NET_H
