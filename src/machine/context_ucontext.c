@@ -6,7 +6,9 @@
  * or must run under shadow stacks, which the C library knows how to switch. The ucontext_t of a
  * suspended context lies on its own stack and context->sp points to it, so that struct
  * weft__context is the same in both builds. Each switch saves and restores the signal mask by a
- * system call: slow, and the mask belongs to the context here, not to the thread.
+ * system call: slow, and the mask belongs to the context here, not to the thread. It also gives
+ * each context floating-point control words of its own, which ours does not, so these are carried
+ * over (on x86-64).
  *
  * Not available in C libraries that have no swapcontext (musl).
  */
@@ -18,12 +20,22 @@
 
 #include <ucontext.h>
 
+/** How floating-point arithmetic rounds and traps. */
+struct control {
+    /** SSE control and status. */
+    uint32_t mxcsr;
+    /** x87 control word. */
+    uint16_t x87;
+};
+
 /** What lies on the stack of a suspended context. */
 struct suspended {
     /** Where it goes on. */
     ucontext_t context;
     /** What its switch returns; set by whoever resumes it. */
     ssize_t value;
+    /** What is in force when it goes on; set by whoever resumes it. */
+    struct control control;
 };
 
 /** What a new context begins with; lies at the top of its stack. */
@@ -35,12 +47,35 @@ struct beginning {
     void *arg;
 };
 
+/** Notes what is in force here for the context that goes on. */
+static void hand_over_control(struct suspended *there)
+{
+#ifdef __x86_64__
+    __asm__ volatile("stmxcsr %0" : "=m"(there->control.mxcsr));
+    __asm__ volatile("fnstcw %0" : "=m"(there->control.x87));
+#else
+    (void)there;
+#endif
+}
+
+/** In the context that goes on: puts in force what its own saved state has just replaced. */
+static void take_over_control(const struct suspended *here)
+{
+#ifdef __x86_64__
+    __asm__ volatile("ldmxcsr %0" : : "m"(here->control.mxcsr));
+    __asm__ volatile("fldcw %0" : : "m"(here->control.x87));
+#else
+    (void)here;
+#endif
+}
+
 /** makecontext passes ints only, so the pointer arrives in two halves. */
 static void begin(unsigned high, unsigned low)
 {
     uintptr_t address = (uintptr_t)((uint64_t)high << 32 | low);
     const struct beginning *b = (const struct beginning *)address;
 
+    take_over_control(&b->suspended);
     b->entry(b->arg);
     __builtin_unreachable();
 }
@@ -85,7 +120,9 @@ ssize_t weft__switch(void **from_sp, void *const *to_sp, ssize_t value)
 
     *from_sp = &here;
     there->value = value;
+    hand_over_control(there);
     swapcontext(&here.context, &there->context);
+    take_over_control(&here);
     return here.value;
 }
 
@@ -99,6 +136,7 @@ void weft__switch_final(void *const *to_sp, ssize_t value)
     struct suspended *there = (struct suspended *)*to_sp;
 
     there->value = value;
+    hand_over_control(there);
     setcontext(&there->context);
     __builtin_unreachable();
 }

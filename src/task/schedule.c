@@ -38,17 +38,7 @@ __attribute__((noinline, cold)) static void bind_stack(struct weft_task *task)
 {
     struct weft__runtime *runtime = task->runtime;
     struct weft__stack *stack = weft__stack_take(&runtime->stacks, task->stack_class);
-    const struct weft_task *giver = weft__task_current;
-    struct weft__full_state own;
-    bool full = giver && giver->full_state;
-    /* A context made by ucontext begins with the control words that are in force here. */
-    if (full) {
-        weft__full_state_read(&own);
-        weft__full_state_load(&runtime->shared_state);
-    }
     weft__coro_bind(&task->coro, WEFT_KIND_TASK, stack, stack_entry, task);
-    if (full)
-        weft__full_state_load(&own);
 }
 
 __attribute__((noinline, cold)) static void trace(const struct weft_task *task)

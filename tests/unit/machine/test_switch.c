@@ -378,6 +378,53 @@ static void round_up(void *arg)
     weft__context_switch_final(&p->body, &p->driver);
 }
 
+/** Which way is rounded: 1 upwards, 0 to the nearest. */
+static int rounds_up(void)
+{
+    struct weft__full_state state;
+
+    weft__full_state_read(&state);
+    CHECK_EQ(!!(state.mxcsr & MXCSR_ROUND_UP), !!(state.x87 & X87_ROUND_UP));
+    return !!(state.x87 & X87_ROUND_UP);
+}
+
+static void set_rounds_up(int up)
+{
+    struct weft__full_state state;
+
+    weft__full_state_read(&state);
+    state.mxcsr = up ? state.mxcsr | MXCSR_ROUND_UP : state.mxcsr & ~MXCSR_ROUND_UP;
+    state.x87 = (uint16_t)(up ? state.x87 | X87_ROUND_UP : state.x87 & ~X87_ROUND_UP);
+    weft__full_state_load(&state);
+}
+
+static void turn_rounding_over(void *arg)
+{
+    struct pair *p = arg;
+
+    for (;;) {
+        p->count = rounds_up();
+        set_rounds_up(!p->count);
+        back(p);
+    }
+}
+
+TEST(the_plain_switch_leaves_rounding_as_it_is)
+{
+    struct pair p;
+
+    pair_init(&p, turn_rounding_over);
+    set_rounds_up(1); /* after it was made: what counts is what is in force when it runs */
+    for (int turn = 0; turn < 3; turn++) {
+        drive(&p);
+        CHECK_EQ(p.count, 1);
+        CHECK_EQ(rounds_up(), 0);
+        set_rounds_up(1);
+    }
+    set_rounds_up(0);
+    pair_fini(&p);
+}
+
 TEST(full_state_keeps_rounding_apart)
 {
     struct weft__full_state before;
