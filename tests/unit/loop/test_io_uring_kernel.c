@@ -585,7 +585,20 @@ static void pretend(struct weft__poller *poller, struct weft__op *op, int result
     (void)weft__uring_result(engine, &cqe);
 }
 
-/* The real request is left in the kernel on a descriptor of its own, where nothing comes. */
+/* The engine makes its request for the operation, which is not handed over: no kernel here would
+ * answer it with `result`. Then it waits for readiness. */
+static void meet_not_now(struct weft__poller *poller, struct weft__op *op, int result)
+{
+    struct weft__uring *engine = weft__uring_of(poller);
+    struct weft__descriptor *descriptor = weft__descriptor_find(poller, op->fd);
+    CHECK_EQ(weft__uring_push(engine, descriptor), 0);
+    weft__uring_unmark(engine, descriptor);
+    engine->ring.sq_local_tail--;
+    pretend(poller, op, result);
+    settle(poller);
+    CHECK(op->engine_flags & WEFT__URING_POLLING);
+}
+
 TEST(results_that_mean_not_now_lead_to_readiness_and_a_second_try)
 {
     const int not_now[] = {-EAGAIN, -EINTR, -ECANCELED};
@@ -596,22 +609,36 @@ TEST(results_that_mean_not_now_lead_to_readiness_and_a_second_try)
         make_pair(fds);
         struct weft__op recv = operation(WEFT__OP_RECV, fds[0], buf, sizeof buf, &over);
         CHECK_EQ(poller->ops->submit(poller, &recv), 0);
-        /* Marked as pushed, and never handed over: this kernel would not answer like that. */
-        struct weft__uring *engine = weft__uring_of(poller);
-        struct weft__descriptor *descriptor = weft__descriptor_find(poller, fds[0]);
-        CHECK_EQ(weft__uring_push(engine, descriptor), 0);
-        weft__uring_unmark(engine, descriptor);
-        engine->ring.sq_local_tail--;
-        pretend(poller, &recv, not_now[i]);
-        settle(poller);
+        meet_not_now(poller, &recv, not_now[i]);
         CHECK_EQ(over, 0);
-        CHECK(recv.engine_flags & WEFT__URING_POLLING);
         CHECK_EQ(write(fds[1], "x", 1), 1);
         wait_until(poller, &over, 1);
         CHECK_EQ(recv.result, 1);
         close_pair(fds);
         poller->ops->close(poller);
     }
+}
+
+TEST(readiness_of_a_file_that_lost_its_number_touches_nothing_of_the_next_one)
+{
+    struct weft__poller *poller = open_engine(sys);
+    char buf[8] = "";
+    int old[2], fresh[2], over = 0;
+    make_pair(old);
+    make_pair(fresh);
+    struct weft__op recv = operation(WEFT__OP_RECV, old[0], buf, sizeof buf, &over);
+    CHECK_EQ(poller->ops->submit(poller, &recv), 0);
+    meet_not_now(poller, &recv, -EAGAIN);
+    CHECK_EQ(write(old[1], "old", 3), 3);
+    CHECK_EQ(dup2(fresh[0], old[0]), old[0]);
+    CHECK_EQ(write(fresh[1], "new", 3), 3);
+    wait_until(poller, &over, 1);
+    CHECK_EQ(recv.result, -EBADF);
+    CHECK_STR(buf, "");
+    CHECK(readable(fresh[0]));
+    close_pair(old);
+    close_pair(fresh);
+    poller->ops->close(poller);
 }
 
 /* --- Fork ------------------------------------------------------------------------------------ */

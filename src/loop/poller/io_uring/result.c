@@ -82,9 +82,12 @@ static int give_again(struct weft__op *op, int polling)
     return 0;
 }
 
-/** The descriptor of a transfer that could not be done at once is ready, or so it seems. */
+/** The descriptor of a transfer that could not be done at once is ready, or so it seems. That was
+ * said of the file that the number had then: if it has another one now, nothing may touch that. */
 static int after_polling(struct weft__uring *engine, struct weft__op *op, int result)
 {
+    if (weft__uring_changed(&engine->poller, op->descriptor))
+        weft__uring_evict(engine, op->descriptor);
     if (op->state == WEFT__OP_CANCELLING)
         return finish(engine, op, -ECANCELED);
     if (unserved(op, result) || !weft__readiness_try(&engine->poller, op))
