@@ -156,7 +156,8 @@ submake = mkdir -p build && $(build_lock)$(MAKE) --no-print-directory \
 run_tests = $(PYTHON) tools/run_tests.py --build $(B) --preset $(PRESET) --cc '$(CC)' \
   $(if $(ENGINE),--engine '$(ENGINE)') $(if $(TEST),--test '$(TEST)')
 
-.PHONY: test demo bench bench-setup tidy format format-check mutants seeds man clean help
+.PHONY: test demo bench bench-setup instructions tidy format format-check mutants seeds man clean
+.PHONY: help
 test:
 	@$(SETUP) test
 	@$(submake) tests examples
@@ -176,6 +177,12 @@ bench:
 
 bench-setup:
 	@$(SETUP) bench
+
+instructions:
+	@$(submake) PRESET=release MUTANT= library benches
+	@$(PYTHON) bench/instructions.py --cc '$(CC)' \
+	  --bin build/release$(compiler_suffix)/bench/count \
+	  $(if $(TEST),--only '$(TEST)') $(if $(UPDATE),--update)
 
 tidy:
 	@$(submake) library
@@ -214,6 +221,7 @@ help:
 	@echo '  make demo        the main demonstration, over real sockets'
 	@echo '  make bench [BENCH=switch,queue] [ROUNDS=5] [SYSTEMS=weft,go]   measure; see build/bench'
 	@echo '  make bench-setup install the peers that make bench compares with'
+	@echo '  make instructions [UPDATE=1]   compare instruction counts with those committed'
 	@echo '  make tidy        the rules of the source tree'
 	@echo '  make format      clang-format in place; format-check only looks'
 	@echo '  make mutants     build each planted bug and see that a test catches it'
