@@ -15,6 +15,7 @@
 #include "programs.h"
 #include "loop/poller.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { BYTES = 3000 };
@@ -65,6 +66,52 @@ TEST_EACH_ENGINE(a_loop_and_a_sleep)
     static const struct fault_sweep sweep = {"sleep", run_sleep_a_little, documented};
 
     sweep_calls(&sweep);
+}
+
+/* --- What few programs reach --------------------------------------------------------------------
+ */
+
+/* Where there are no random numbers, a select begins somewhere all the same. */
+FAULT_PROGRAM(choose_at_random)
+{
+    struct weft_event event = WEFT_EVENT_INIT(event);
+    struct weft_case cases[] = {weft_case_event(&event), weft_case_never()};
+
+    weft_event_set(&event);
+    for (int i = 0; i < 3; i++) {
+        int index = weft_select(cases, 2);
+        if (index != 0)
+            return index < 0 ? index : -EPROTO;
+    }
+    return 0;
+}
+
+TEST_EACH_ENGINE(a_choice_at_random)
+{
+    static const struct fault_sweep sweep = {"random", run_choose_at_random, documented};
+
+    sweep_calls(&sweep);
+}
+
+/** Some start was refused because its stack would have had no guard. */
+static bool guard_was_missed;
+
+/* A guard that the kernel refuses is a stack that there is no memory for, whatever the reason; a
+ * stack that was made in advance and not needed is no loss. Of the calls that this program makes,
+ * mprotect alone is ever told EACCES. */
+static bool documented_of_guards(int rc, int code)
+{
+    guard_was_missed = guard_was_missed || (code == EACCES && rc == -ENOMEM);
+    return documented(rc, code) || rc == -ENOMEM;
+}
+
+TEST_EACH_ENGINE(guards_by_mprotect)
+{
+    static const struct fault_sweep sweep = {"mprotect", run_sleep_a_little, documented_of_guards};
+
+    CHECK_EQ(setenv("WEFT_GUARD", "mprotect", 1), 0);
+    sweep_calls(&sweep);
+    CHECK(guard_was_missed);
 }
 
 /* --- Pipes and socket pairs ------------------------------------------------------------------ */

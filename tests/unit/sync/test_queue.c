@@ -398,6 +398,105 @@ SYNC_TEST(a_rendezvous_loses_nothing_whichever_side_is_cancelled)
     weft_queue_free(queue);
 }
 
+/* The same in every kind: who waits stands in line, and only what is stored is ordered. */
+
+static int by_number(const void *a, const void *b)
+{
+    return (intptr_t)a < (intptr_t)b ? -1 : (intptr_t)a > (intptr_t)b;
+}
+
+static struct weft_queue *new_queue_of_kind(int kind, size_t capacity)
+{
+    struct weft_queue_options options = {
+        .capacity = capacity, .kind = (enum weft_queue_kind)kind, .compare = by_number};
+    struct weft_queue *queue = NULL;
+
+    CHECK_EQ(weft_queue_new(weft_loop_current(), &options, &queue), 0);
+    return queue;
+}
+
+enum { KINDS = WEFT_QUEUE_PRIORITY + 1 };
+
+/** Items come in the order 3, 2, 1, so that neither a stack nor a heap would give it back. */
+static void serve_in_line(struct weft_queue *queue)
+{
+    struct waiter getters[3], putters[3];
+    struct weft_scope scope;
+
+    returned = 0;
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    for (int i = 0; i < 3; i++)
+        start_getter(&scope, &getters[i], queue);
+    for (intptr_t i = 0; i < 3; i++)
+        CHECK_EQ(weft_queue_put(queue, item(3 - i)), 0);
+    settle();
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(getters[i].place, i + 1);
+        CHECK_EQ((intptr_t)getters[i].other, 3 - i);
+    }
+    CHECK_EQ(weft_queue_put(queue, item(0)), 0);
+    for (int i = 0; i < 3; i++)
+        start_putter(&scope, &putters[i], queue, 3 - i);
+    for (intptr_t i = 0; i < 4; i++)
+        expect_item(queue, i == 0 ? 0 : 4 - i);
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(putters[i].place, 4 + i);
+}
+
+SYNC_TEST(in_every_kind_of_queue_waiters_are_served_in_the_order_in_which_they_came)
+{
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct weft_queue *queue = new_queue_of_kind(kind, 1);
+
+        serve_in_line(queue);
+        weft_queue_free(queue);
+    }
+}
+
+/** One getter gets its item and is cancelled, one is cancelled first; then two putters. */
+static void cancel_in_the_same_turn(struct weft_queue *queue)
+{
+    struct waiter getters[2], putters[2];
+    struct weft_scope scope;
+
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    for (int i = 0; i < 2; i++)
+        start_getter(&scope, &getters[i], queue);
+    CHECK_EQ(weft_queue_put(queue, item(7)), 0);
+    weft_task_cancel(getters[0].task);
+    weft_task_cancel(getters[1].task);
+    CHECK_EQ(weft_queue_put(queue, item(8)), 0);
+    for (int i = 0; i < 2; i++)
+        finish(&getters[i]);
+    CHECK_EQ(getters[0].rc, 0);
+    CHECK_EQ((intptr_t)getters[0].other, 7);
+    CHECK_ERR(getters[0].next, -ECANCELED);
+    CHECK_ERR(getters[1].rc, -ECANCELED);
+    for (int i = 0; i < 2; i++)
+        start_putter(&scope, &putters[i], queue, i);
+    expect_item(queue, 8);
+    weft_task_cancel(putters[0].task);
+    weft_task_cancel(putters[1].task);
+    expect_item(queue, 0);
+    for (int i = 0; i < 2; i++)
+        finish(&putters[i]);
+    CHECK_EQ(putters[0].rc, 0);
+    CHECK_ERR(putters[1].rc, -ECANCELED);
+    CHECK_EQ(weft_queue_count(queue), 0);
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+}
+
+SYNC_TEST(in_every_kind_of_queue_nothing_is_lost_with_one_cancelled_in_the_same_turn)
+{
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct weft_queue *queue = new_queue_of_kind(kind, 1);
+
+        cancel_in_the_same_turn(queue);
+        weft_queue_free(queue);
+    }
+}
+
 /* Closing. */
 
 SYNC_TEST(a_drained_queue_refuses_puts_and_gives_what_is_left)

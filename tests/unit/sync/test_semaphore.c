@@ -146,3 +146,32 @@ SYNC_TEST(the_only_waiter_cancelled_first_leaves_the_unit_in_the_semaphore)
     CHECK_EQ(weft_semaphore_count(&semaphore), 1);
     CHECK_EQ(weft_scope_exit(&scope, 0), 0);
 }
+
+SYNC_TEST(a_bounded_semaphore_serves_in_order_and_loses_no_unit_in_the_same_turn)
+{
+    struct weft_semaphore semaphore = WEFT_SEMAPHORE_INIT_BOUNDED(semaphore, 0, 1);
+    struct waiter waiters[4];
+    struct weft_scope scope;
+
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    for (int i = 0; i < 4; i++)
+        start_waiter(&scope, acquire, &waiters[i], &semaphore);
+    CHECK_EQ(weft_semaphore_release(&semaphore), 0);
+    weft_task_cancel(waiters[0].task);
+    weft_task_cancel(waiters[1].task);
+    /* More than the bound in one turn, but none of them is ever in the semaphore. */
+    CHECK_EQ(weft_semaphore_release(&semaphore), 0);
+    CHECK_EQ(weft_semaphore_release(&semaphore), 0);
+    for (int i = 0; i < 4; i++)
+        finish(&waiters[i]);
+    CHECK_EQ(waiters[0].rc, 0);
+    CHECK_ERR(waiters[0].next, -ECANCELED);
+    CHECK_ERR(waiters[1].rc, -ECANCELED);
+    CHECK_EQ(waiters[2].rc, 0);
+    CHECK_EQ(waiters[3].rc, 0);
+    CHECK(waiters[2].place < waiters[3].place);
+    CHECK_EQ(weft_semaphore_count(&semaphore), 0);
+    CHECK_EQ(weft_semaphore_release(&semaphore), 0);
+    CHECK_ERR(weft_semaphore_release(&semaphore), -EOVERFLOW);
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+}
