@@ -5,7 +5,8 @@
  * A TEST_EACH_ENGINE runs once for each name in `test_engines`, with WEFT_BACKEND set to it in the
  * child, so that every loop the test makes takes that engine. ENGINE in the environment (one name
  * or several with commas) leaves the others out altogether: they are then not part of the plan, and
- * are not counted as skipped. An engine that this machine refuses is skipped with the reason.
+ * are not counted as skipped. An engine that this machine refuses is skipped with the reason,
+ * unless ENGINE asks for it: then its tests fail.
  */
 #include "internal.h"
 #include <stdlib.h>
@@ -30,6 +31,15 @@ bool test_engine_wanted(const char *engine)
         wanted += word + (wanted[word] != '\0');
     }
     return false;
+}
+
+const char *test_engine_refused(const char *engine)
+{
+    const char *wanted = getenv("ENGINE");
+
+    if (wanted && *wanted)
+        FAIL("ENGINE asks for %s, and the kernel refuses it", engine);
+    return "the kernel refuses it";
 }
 
 void test_engine_select(const char *engine)

@@ -87,6 +87,10 @@ bool test_engine_is(const char *engine);
  */
 const char *test_engine_skip(const char *engine);
 
+/** What becomes of a test whose engine is refused: skipped, with the reason that is returned; but
+ *  who asked for that engine by ENGINE wants to see it run: then the test fails. */
+const char *test_engine_refused(const char *engine);
+
 /** Gives the running test `seconds` instead of 30 (slow builds still get ten times as much). */
 void test_limit(unsigned seconds);
 

@@ -23,7 +23,7 @@ __attribute__((weak)) const char *test_engine_skip(const char *engine)
     int rc = weft_loop_create(&options, &loop);
 
     if (rc == -ENOSYS || rc == -EPERM)
-        return "the kernel refuses it";
+        return test_engine_refused(engine);
     CHECK_OK(rc);
     CHECK_OK(weft_loop_free(loop));
     CHECK_OK(weft_loop_create(NULL, &loop));

@@ -382,6 +382,22 @@ TEST(an_engine_that_is_not_in_force_fails_the_test)
     CHECK_CONTAINS(outcome.output, "WEFT_BACKEND asks for epoll, but poll is in force");
 }
 
+static void ask_for_an_engine_that_is_refused(void)
+{
+    setenv("ENGINE", "io_uring", 1);
+    test_engine_refused("io_uring");
+}
+
+TEST(an_engine_that_is_refused_skips_and_fails_who_asked_for_it)
+{
+    unsetenv("ENGINE");
+    CHECK_CONTAINS(test_engine_refused("io_uring"), "refuses");
+    struct test_outcome outcome = run(ask_for_an_engine_that_is_refused);
+
+    CHECK_EQ(outcome.result, TEST_FAILED);
+    CHECK_CONTAINS(outcome.output, "ENGINE asks for io_uring, and the kernel refuses it");
+}
+
 TEST(a_plain_test_has_no_engine)
 {
     CHECK(test_engine() == NULL);

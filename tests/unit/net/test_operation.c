@@ -716,16 +716,18 @@ TASK_TEST(standard_input_and_output_keep_the_flags_that_the_shell_shares)
     keep_standard(&standard);
     dup2(input[0], 0);
     dup2(output[1], 1);
+    dup2(output[1], 2);
     CHECK_ERR(weft_within(WEFT_MS, weft_read(0, bytes, sizeof bytes)), -ETIMEDOUT);
     CHECK_EQ(write(input[1], "abc", 3), 3);
     CHECK_EQ(weft_read(0, bytes, sizeof bytes), 3);
     CHECK_EQ(weft_write_all(1, "abc", 3), 0);
+    CHECK_EQ(weft_write_all(2, "def", 3), 0);
     status[0] = fcntl(input[0], F_GETFL);
     status[1] = fcntl(output[1], F_GETFL);
     restore_standard(&standard);
     CHECK_EQ(status[0] & O_NONBLOCK, 0);
     CHECK_EQ(status[1] & O_NONBLOCK, 0);
-    CHECK_EQ(read(output[0], bytes, sizeof bytes), 3);
+    CHECK_EQ(read(output[0], bytes, sizeof bytes), 6);
     close_ends(input);
     close_ends(output);
 }
