@@ -34,7 +34,8 @@ INCLUDE_LAW = {
     "sync": ["base/"],
     "net": ["loop/poller.h", "base/"],
     "os": ["loop/poller.h", "base/"],
-    "testing": ["task/", "loop/", "loop/poller/sim.h", "base/"],
+    "testing": ["task/", "loop/", "loop/poller/sim.h",
+                "loop/poller/io_uring/abi.h", "base/"],
 }
 
 FILES_IN_A_FOLDER = 12

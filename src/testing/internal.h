@@ -4,6 +4,9 @@
  *
  *     world.c       worlds, clocks, programs run in them
  *     blocked.c     waiting until nobody can go on; wait points
+ *     faults.c      the table that fails calls      sweep.c       a scenario for each fault point
+ *     last_words.c  what a signal interrupted       open.c        which descriptors are open
+ *     ring.c        failing requests of io_uring
  *     run.c         one program over one table
  *     sequencer.c   steps in a fixed order
  *
@@ -14,5 +17,69 @@
 
 #include <stdbool.h>
 #include <weft/testing.h>
+
+/** Every entry that a loop calls, in the order of the table: X(its name in capitals, its name). */
+#define WEFT__TESTING_CALLS(X)                                                                     \
+    X(CLOCK, clock)                                                                                \
+    X(RANDOM, random)                                                                              \
+    X(REALLOC, realloc)                                                                            \
+    X(MMAP, mmap)                                                                                  \
+    X(MUNMAP, munmap)                                                                              \
+    X(MPROTECT, mprotect)                                                                          \
+    X(MADVISE, madvise)                                                                            \
+    X(CLOSE, close)                                                                                \
+    X(READ, read)                                                                                  \
+    X(WRITE, write)                                                                                \
+    X(READ_FLAGS, read_flags)                                                                      \
+    X(WRITE_FLAGS, write_flags)                                                                    \
+    X(FCNTL, fcntl)                                                                                \
+    X(FSTAT, fstat)                                                                                \
+    X(PIPE2, pipe2)                                                                                \
+    X(EVENTFD, eventfd)                                                                            \
+    X(SOCKET, socket)                                                                              \
+    X(SOCKETPAIR, socketpair)                                                                      \
+    X(BIND, bind)                                                                                  \
+    X(LISTEN, listen)                                                                              \
+    X(ACCEPT4, accept4)                                                                            \
+    X(CONNECT, connect)                                                                            \
+    X(RECVFROM, recvfrom)                                                                          \
+    X(SENDTO, sendto)                                                                              \
+    X(SHUTDOWN, shutdown)                                                                          \
+    X(GETSOCKNAME, getsockname)                                                                    \
+    X(GETPEERNAME, getpeername)                                                                    \
+    X(GETSOCKOPT, getsockopt)                                                                      \
+    X(SETSOCKOPT, setsockopt)                                                                      \
+    X(POLL, poll)                                                                                  \
+    X(EPOLL_CREATE1, epoll_create1)                                                                \
+    X(EPOLL_CTL, epoll_ctl)                                                                        \
+    X(EPOLL_WAIT, epoll_wait)                                                                      \
+    X(IO_URING_SETUP, io_uring_setup)                                                              \
+    X(IO_URING_ENTER, io_uring_enter)                                                              \
+    X(IO_URING_REGISTER, io_uring_register)
+
+/** How many signals last words are said for. */
+#define WEFT__LAST_SIGNALS 5
+
+/** Which handlers one user of last words has installed. */
+struct weft__last_words {
+    /** By their place in the list of signals. */
+    bool installed[WEFT__LAST_SIGNALS];
+};
+
+/* last_words.c */
+
+/** From here on a signal that ends the process writes the words first. */
+void weft__last_words_begin(struct weft__last_words *last);
+/** Puts the dispositions back. */
+void weft__last_words_end(const struct weft__last_words *last);
+/** Chooses the words, with their newline. */
+void weft__last_words_set(const char *format, ...) WEFT_PRINTF(1, 2);
+
+/* open.c */
+
+/** Calls `each` for every open descriptor below `limit`; the sum of what it gives. */
+int weft__testing_each_open(int limit, int (*each)(int fd, void *arg), void *arg);
+/** How many descriptors are open in the world below `sys`, or in the process. */
+int weft__testing_open(const struct weft_sys *sys);
 
 #endif

@@ -13,7 +13,7 @@
 
 static void sweep_allocations(const struct fault_sweep *sweep)
 {
-    fault_floor("allocations", sweep, fault_sweep(sweep, FAULT_ALLOCATIONS, ENOMEM));
+    fault_floor("allocations", sweep, fault_sweep(sweep, WEFT_TESTING_MEMORY, ENOMEM));
 }
 
 /* --- Loops ----------------------------------------------------------------------------------- */

@@ -22,7 +22,7 @@ enum { BYTES = 3000 };
 
 /* The error itself, or it was dealt with, or what the other side of it sees: its peer went away.
  * What only says "again", or that a call is missing, must have been dealt with. */
-static bool documented(int rc, int code)
+static int documented(int rc, int code)
 {
     bool again = code == EINTR || code == EAGAIN || code == EBUSY || code == ECONNABORTED;
     bool missing = code == ENOSYS || code == EOPNOTSUPP;
@@ -32,11 +32,11 @@ static bool documented(int rc, int code)
 
 static void sweep_calls(const struct fault_sweep *sweep)
 {
-    uint64_t others = FAULT_ALL & ~FAULT_ALLOCATIONS;
+    uint64_t others = WEFT_TESTING_ANY & ~WEFT_TESTING_MEMORY;
 
     test_limit(120);
     fault_floor("calls", sweep, fault_sweep_errors(sweep, others));
-    fault_floor("allocations", sweep, fault_sweep(sweep, FAULT_ALLOCATIONS, ENOMEM));
+    fault_floor("allocations", sweep, fault_sweep(sweep, WEFT_TESTING_MEMORY, ENOMEM));
 }
 
 /* Closes; the first failure of before and now. */
@@ -99,7 +99,7 @@ static bool guard_was_missed;
 /* A guard that the kernel refuses is a stack that there is no memory for, whatever the reason; a
  * stack that was made in advance and not needed is no loss. Of the calls that this program makes,
  * mprotect alone is ever told EACCES. */
-static bool documented_of_guards(int rc, int code)
+static int documented_of_guards(int rc, int code)
 {
     guard_was_missed = guard_was_missed || (code == EACCES && rc == -ENOMEM);
     return documented(rc, code) || rc == -ENOMEM;
@@ -195,7 +195,7 @@ FAULT_PROGRAM(talk_over_foreign_pipe)
 
 /* Where fstat fails, nobody can tell whether a descriptor of others is still the same file; then
  * its waiters are sent away as if it were not. */
-static bool documented_of_others(int rc, int code)
+static int documented_of_others(int rc, int code)
 {
     return documented(rc, code) || rc == -EBADF;
 }
@@ -366,16 +366,20 @@ TEST_EACH_ENGINE(plain_calls_and_readiness)
 static void run_in_storm(int (*run)(const struct weft_sys *sys), uint64_t seed, unsigned percent)
 {
     const struct weft_sys *inner = &weft_sys_default;
-    struct fault_table fault;
+    struct weft_testing_faults fault;
 
     if (test_engine_is("sim"))
         CHECK_OK(weft__sim_new(seed, &inner));
-    fault_wrap(&fault, inner);
-    fault_storm(&fault, seed, percent, test_engine_is("sim") ? percent : 0, percent);
+    weft_testing_faults_init(&fault, inner);
+    weft_testing_faults_storm(
+        &fault, &(struct weft_testing_storm){.seed = seed,
+                                             .interrupt_percent = percent,
+                                             .again_percent = test_engine_is("sim") ? percent : 0,
+                                             .short_percent = percent});
     int rc = run(&fault.sys);
     if (rc != 0)
         FAIL("seed %llu, %u percent: %d", (unsigned long long)seed, percent, rc);
-    CHECK_EQ(fault_report_leaks(&fault), 0);
+    CHECK_EQ(weft_testing_faults_report(&fault), 0);
     if (inner != &weft_sys_default)
         weft__sim_free(inner);
 }

@@ -41,7 +41,7 @@ struct call {
     bool once;
 };
 
-static struct fault_table fault;
+static struct weft_testing_faults fault;
 
 /* --- Ends ------------------------------------------------------------------------------------ */
 
@@ -169,8 +169,8 @@ static ssize_t run_poll(struct ends *ends)
     return weft_poll(ends->fds[0], POLLIN);
 }
 
-#define READS (FAULT_SET(FAULT_READ) | FAULT_SET(FAULT_READ_FLAGS) | FAULT_SET(FAULT_RECVFROM))
-#define WRITES (FAULT_SET(FAULT_WRITE) | FAULT_SET(FAULT_WRITE_FLAGS) | FAULT_SET(FAULT_SENDTO))
+#define READS (WEFT_TESTING_SET(READ) | WEFT_TESTING_SET(READ_FLAGS) | WEFT_TESTING_SET(RECVFROM))
+#define WRITES (WEFT_TESTING_SET(WRITE) | WEFT_TESTING_SET(WRITE_FLAGS) | WEFT_TESTING_SET(SENDTO))
 
 static const struct call calls[] = {
     {"read of a pipe", make_pipe, run_read, 1, READS, false},
@@ -178,13 +178,13 @@ static const struct call calls[] = {
     {"read of a socket", make_sockets, run_read, 1, READS, false},
     {"write to a pipe", make_pipe_to_write, run_write, 1, WRITES, false},
     {"write to a socket", make_sockets, run_write, 1, WRITES, false},
-    {"recv", make_sockets, run_recv, 1, FAULT_SET(FAULT_RECVFROM), false},
-    {"send", make_sockets, run_send, 1, FAULT_SET(FAULT_SENDTO), false},
-    {"recvfrom", make_datagrams, run_recvfrom, 1, FAULT_SET(FAULT_RECVFROM), false},
-    {"sendto", make_datagrams, run_sendto, 1, FAULT_SET(FAULT_SENDTO), false},
-    {"accept", make_visited_listener, run_accept, 1, FAULT_SET(FAULT_ACCEPT4), false},
-    {"connect", make_visitor, run_connect, 0, FAULT_SET(FAULT_CONNECT), true},
-    {"poll", make_pipe, run_poll, POLLIN, FAULT_SET(FAULT_POLL), false},
+    {"recv", make_sockets, run_recv, 1, WEFT_TESTING_SET(RECVFROM), false},
+    {"send", make_sockets, run_send, 1, WEFT_TESTING_SET(SENDTO), false},
+    {"recvfrom", make_datagrams, run_recvfrom, 1, WEFT_TESTING_SET(RECVFROM), false},
+    {"sendto", make_datagrams, run_sendto, 1, WEFT_TESTING_SET(SENDTO), false},
+    {"accept", make_visited_listener, run_accept, 1, WEFT_TESTING_SET(ACCEPT4), false},
+    {"connect", make_visitor, run_connect, 0, WEFT_TESTING_SET(CONNECT), true},
+    {"poll", make_pipe, run_poll, POLLIN, WEFT_TESTING_SET(POLL), false},
 };
 
 /* --- Each error ------------------------------------------------------------------------------ */
@@ -213,9 +213,10 @@ static void meet_error(const struct call *call, int code)
     memset(&ends, 0, sizeof ends);
     call->make(&ends);
     uint64_t before = fault.injected;
-    fault_fail(&fault, call->set, 1, again ? FAULT_ONCE : FAULT_FROM, code);
+    weft_testing_faults_fail(&fault, call->set, 1, again ? WEFT_TESTING_ONCE : WEFT_TESTING_FROM,
+                             code);
     ssize_t got = call->run(&ends);
-    fault_fail(&fault, FAULT_ALL, 0, FAULT_ONCE, 0);
+    weft_testing_faults_fail(&fault, WEFT_TESTING_ANY, 0, WEFT_TESTING_ONCE, 0);
     check(call, code, got, again ? call->success : -code);
     CHECK(fault.injected > before);
     if (!again && !call->once)
@@ -228,10 +229,11 @@ static int meet_every_error(void *arg)
 {
     uint64_t *count = arg;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-        for (int entry = 0; entry < FAULT_ENTRY_COUNT; entry++) {
-            if (!(calls[i].set & FAULT_SET(entry)))
+        for (int entry = 0; entry < WEFT_TESTING_CALLS; entry++) {
+            if (!(calls[i].set & (uint64_t)1 << entry))
                 continue;
-            for (const int *code = fault_errors((enum fault_entry)entry); *code; code++)
+            for (const int *code = weft_testing_call_errors((enum weft_testing_call)entry); *code;
+                 code++)
                 if (!says_missing(*code)) {
                     meet_error(&calls[i], *code);
                     ++*count;
@@ -251,14 +253,14 @@ TEST_EACH_ENGINE(every_error_of_a_raw_call_comes_back_from_it)
 
     if (test_engine_is("sim"))
         CHECK_OK(weft__sim_new(0, &inner));
-    fault_wrap(&fault, inner);
+    weft_testing_faults_init(&fault, inner);
     int rc = weft_loop_create(&options, &loop);
     if (test_engine_is("io_uring") && (rc == -ENOSYS || rc == -EPERM))
         SKIP("the kernel refuses io_uring");
     CHECK_OK(rc);
     CHECK_EQ(weft_loop_run_task(loop, meet_every_error, &count), 0);
     CHECK_OK(weft_loop_free(loop));
-    CHECK_EQ(fault_report_leaks(&fault), 0);
+    CHECK_EQ(weft_testing_faults_report(&fault), 0);
     if (inner != &weft_sys_default)
         weft__sim_free(inner);
     snprintf(name, sizeof name, "errors/raw/%s", test_engine());

@@ -12,6 +12,7 @@
 #include "fault.h"
 #include "floors.h"
 #include "loop/poller_backend.h"
+#include "testing/internal.h"
 #include "test.h"
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -21,7 +22,7 @@
 
 #define CALL(entry, ...) sys->entry(sys, __VA_ARGS__)
 
-static struct fault_table fault;
+static struct weft_testing_faults fault;
 static const struct weft_sys *const sys = &fault.sys;
 
 /* --- Which call fails ------------------------------------------------------------------------ */
@@ -45,71 +46,72 @@ static void twelve_calls(char *text)
     text[12] = '\0';
 }
 
-static void check_pattern(uint64_t set, uint64_t nth, enum fault_mode mode, const char *expected)
+static void check_pattern(uint64_t set, uint64_t nth, enum weft_testing_mode mode,
+                          const char *expected)
 {
     char text[13];
 
-    fault_wrap(&fault, &weft_sys_default);
-    fault_fail(&fault, set, nth, mode, EIO);
+    weft_testing_faults_init(&fault, &weft_sys_default);
+    weft_testing_faults_fail(&fault, set, nth, mode, EIO);
     twelve_calls(text);
     CHECK_STR(text, expected);
-    CHECK_EQ(fault_report_leaks(&fault), 0);
+    CHECK_EQ(weft_testing_faults_report(&fault), 0);
 }
 
 TEST(the_nth_call_of_any_kind_fails_alone)
 {
-    check_pattern(FAULT_ALL, 1, FAULT_ONCE, "x...........");
-    check_pattern(FAULT_ALL, 5, FAULT_ONCE, "....x.......");
-    check_pattern(FAULT_ALL, 12, FAULT_ONCE, "...........x");
-    check_pattern(FAULT_ALL, 13, FAULT_ONCE, "............");
+    check_pattern(WEFT_TESTING_ANY, 1, WEFT_TESTING_ONCE, "x...........");
+    check_pattern(WEFT_TESTING_ANY, 5, WEFT_TESTING_ONCE, "....x.......");
+    check_pattern(WEFT_TESTING_ANY, 12, WEFT_TESTING_ONCE, "...........x");
+    check_pattern(WEFT_TESTING_ANY, 13, WEFT_TESTING_ONCE, "............");
 }
 
 TEST(the_nth_call_of_one_entry_fails_alone)
 {
-    check_pattern(FAULT_SET(FAULT_REALLOC), 2, FAULT_ONCE, "...x........");
-    check_pattern(FAULT_SET(FAULT_FSTAT), 3, FAULT_ONCE, "....x.......");
-    check_pattern(FAULT_SET(FAULT_MMAP), 1, FAULT_ONCE, "............");
+    check_pattern(WEFT_TESTING_SET(REALLOC), 2, WEFT_TESTING_ONCE, "...x........");
+    check_pattern(WEFT_TESTING_SET(FSTAT), 3, WEFT_TESTING_ONCE, "....x.......");
+    check_pattern(WEFT_TESTING_SET(MMAP), 1, WEFT_TESTING_ONCE, "............");
 }
 
 TEST(all_calls_from_the_nth_on_fail)
 {
-    check_pattern(FAULT_ALL, 10, FAULT_FROM, ".........xxx");
-    check_pattern(FAULT_ALLOCATIONS, 3, FAULT_FROM, "......x..x..");
-    check_pattern(FAULT_ALL, 0, FAULT_FROM, "............");
+    check_pattern(WEFT_TESTING_ANY, 10, WEFT_TESTING_FROM, ".........xxx");
+    check_pattern(WEFT_TESTING_MEMORY, 3, WEFT_TESTING_FROM, "......x..x..");
+    check_pattern(WEFT_TESTING_ANY, 0, WEFT_TESTING_FROM, "............");
 }
 
 TEST(a_fault_has_the_code_that_was_chosen)
 {
     struct stat file;
 
-    fault_wrap(&fault, &weft_sys_default);
-    fault_fail(&fault, FAULT_ALL, 1, FAULT_ONCE, EDQUOT);
+    weft_testing_faults_init(&fault, &weft_sys_default);
+    weft_testing_faults_fail(&fault, WEFT_TESTING_ANY, 1, WEFT_TESTING_ONCE, EDQUOT);
     CHECK_ERR(CALL(fstat, 0, &file), -EDQUOT);
     CHECK_EQ(fault.injected, 1);
 }
 
 TEST(calls_are_counted_by_entry_and_freeing_and_the_clock_are_no_fault_points)
 {
-    fault_wrap(&fault, &weft_sys_default);
+    weft_testing_faults_init(&fault, &weft_sys_default);
     void *p = CALL(realloc, NULL, 10);
     p = CALL(realloc, p, 20);
     CALL(realloc, p, 0);
     sys->clock(sys);
-    CHECK_EQ(fault.calls[FAULT_REALLOC], 2);
-    CHECK_EQ(fault.calls[FAULT_CLOCK], 1);
+    CHECK_EQ(fault.calls[WEFT_TESTING_CALL_REALLOC], 2);
+    CHECK_EQ(fault.calls[WEFT_TESTING_CALL_CLOCK], 1);
     CHECK_EQ(fault.points, 2);
-    CHECK_STR(fault_entry_name(FAULT_REALLOC), "realloc");
-    CHECK_STR(fault_entry_name(FAULT_IO_URING_REGISTER), "io_uring_register");
+    CHECK_STR(weft_testing_call_name(WEFT_TESTING_CALL_REALLOC), "realloc");
+    CHECK_STR(weft_testing_call_name(WEFT_TESTING_CALL_IO_URING_REGISTER), "io_uring_register");
 }
 
 TEST(every_entry_that_can_fail_has_errors_and_is_wrapped)
 {
-    fault_wrap(&fault, &weft_sys_default);
-    for (int entry = FAULT_RANDOM; entry < FAULT_ENTRY_COUNT; entry++)
-        if (fault_errors((enum fault_entry)entry)[0] == 0)
-            FAIL("no errors for %s", fault_entry_name((enum fault_entry)entry));
+    weft_testing_faults_init(&fault, &weft_sys_default);
+    for (int entry = WEFT_TESTING_CALL_RANDOM; entry < WEFT_TESTING_CALLS; entry++)
+        if (weft_testing_call_errors((enum weft_testing_call)entry)[0] == 0)
+            FAIL("no errors for %s", weft_testing_call_name((enum weft_testing_call)entry));
 #define CHECK_WRAPPED(upper, lower) CHECK(sys->lower && sys->lower != weft_sys_default.lower);
-    FAULT_ENTRIES(CHECK_WRAPPED)
+    WEFT__TESTING_CALLS(CHECK_WRAPPED)
 #undef CHECK_WRAPPED
 }
 
@@ -118,7 +120,7 @@ TEST(entries_that_the_wrapped_table_lacks_stay_missing)
     const struct weft_sys *world;
 
     CHECK_OK(weft__sim_new(0, &world));
-    fault_wrap(&fault, world);
+    weft_testing_faults_init(&fault, world);
     CHECK(!sys->epoll_wait && !sys->io_uring_setup && sys->poll);
     CHECK(sys->flags & WEFT_SYS_VIRTUAL_CLOCK);
     weft__sim_free(world);
@@ -130,9 +132,9 @@ TEST(a_close_that_fails_has_closed)
 {
     int fds[2];
 
-    fault_wrap(&fault, &weft_sys_default);
+    weft_testing_faults_init(&fault, &weft_sys_default);
     CHECK_OK(CALL(pipe2, fds, O_CLOEXEC));
-    fault_fail(&fault, FAULT_SET(FAULT_CLOSE), 1, FAULT_ONCE, EINTR);
+    weft_testing_faults_fail(&fault, WEFT_TESTING_SET(CLOSE), 1, WEFT_TESTING_ONCE, EINTR);
     CHECK_ERR(CALL(close, fds[0]), -EINTR);
     CHECK_ERR(CALL(close, fds[0]), -EBADF);
     CHECK_OK(CALL(close, fds[1]));
@@ -142,10 +144,10 @@ TEST(an_unmapping_that_fails_has_unmapped)
 {
     void *p;
 
-    fault_wrap(&fault, &weft_sys_default);
+    weft_testing_faults_init(&fault, &weft_sys_default);
     CHECK_OK(CALL(mmap, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &p));
     CHECK_EQ(fault.mapped, 8192);
-    fault_fail(&fault, FAULT_SET(FAULT_MUNMAP), 1, FAULT_ONCE, ENOMEM);
+    weft_testing_faults_fail(&fault, WEFT_TESTING_SET(MUNMAP), 1, WEFT_TESTING_ONCE, ENOMEM);
     CHECK_ERR(CALL(munmap, p, 8192), -ENOMEM);
     CHECK_EQ(fault.mapped, 0);
 }
@@ -157,12 +159,12 @@ TEST(an_interrupted_connect_goes_on)
     socklen_t len = sizeof name;
 
     CHECK_OK(weft__sim_new(0, &world));
-    fault_wrap(&fault, world);
+    weft_testing_faults_init(&fault, world);
     int listener = CALL(socket, AF_INET, SOCK_STREAM, 0);
     CHECK_OK(CALL(listen, listener, 4));
     CHECK_OK(CALL(getsockname, listener, (struct sockaddr *)&name, &len));
     int client = CALL(socket, AF_INET, SOCK_STREAM, 0);
-    fault_fail(&fault, FAULT_SET(FAULT_CONNECT), 1, FAULT_ONCE, EINTR);
+    weft_testing_faults_fail(&fault, WEFT_TESTING_SET(CONNECT), 1, WEFT_TESTING_ONCE, EINTR);
     CHECK_ERR(CALL(connect, client, (struct sockaddr *)&name, len), -EINTR);
     CHECK_OK(CALL(getpeername, client, (struct sockaddr *)&name, &len));
     CHECK_OK(CALL(close, client));
@@ -175,13 +177,13 @@ TEST(what_is_not_given_back_is_reported)
 {
     void *p;
 
-    fault_wrap(&fault, &weft_sys_default);
+    weft_testing_faults_init(&fault, &weft_sys_default);
     void *block = CALL(realloc, NULL, 10);
     CHECK_OK(CALL(mmap, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &p));
-    CHECK_EQ(fault_report_leaks(&fault), 2);
+    CHECK_EQ(weft_testing_faults_report(&fault), 2);
     CALL(realloc, block, 0);
     CHECK_OK(CALL(munmap, p, 4096));
-    CHECK_EQ(fault_report_leaks(&fault), 0);
+    CHECK_EQ(weft_testing_faults_report(&fault), 0);
 }
 
 /* --- Storms ---------------------------------------------------------------------------------- */
@@ -191,8 +193,10 @@ TEST(a_storm_interrupts_about_as_many_calls_as_it_was_told)
     int interrupted = 0;
     char byte;
 
-    fault_wrap(&fault, &weft_sys_default);
-    fault_storm(&fault, 1, 30, 0, 0);
+    weft_testing_faults_init(&fault, &weft_sys_default);
+    weft_testing_faults_storm(
+        &fault, &(struct weft_testing_storm){
+                    .seed = 1, .interrupt_percent = 30, .again_percent = 0, .short_percent = 0});
     int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
     for (int i = 0; i < 1000; i++)
         interrupted += CALL(read, fd, &byte, 1) == -EINTR;
@@ -208,8 +212,11 @@ TEST(a_storm_is_the_same_again_for_the_same_seed)
 
     int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
     for (int run = 0; run < 2; run++) {
-        fault_wrap(&fault, &weft_sys_default);
-        fault_storm(&fault, 77, 40, 40, 0);
+        weft_testing_faults_init(&fault, &weft_sys_default);
+        weft_testing_faults_storm(&fault, &(struct weft_testing_storm){.seed = 77,
+                                                                       .interrupt_percent = 40,
+                                                                       .again_percent = 40,
+                                                                       .short_percent = 0});
         for (int i = 0; i < 200; i++)
             results[run][i] = (char)CALL(read, fd, &byte, 1);
     }
@@ -224,8 +231,10 @@ TEST(a_storm_cuts_streams_short_and_leaves_datagrams_whole)
     int stream[2], datagram[2], cut_short = 0;
     char bytes[100] = "";
 
-    fault_wrap(&fault, &weft_sys_default);
-    fault_storm(&fault, 5, 0, 0, 50);
+    weft_testing_faults_init(&fault, &weft_sys_default);
+    weft_testing_faults_storm(
+        &fault, &(struct weft_testing_storm){
+                    .seed = 5, .interrupt_percent = 0, .again_percent = 0, .short_percent = 50});
     CHECK_OK(CALL(socketpair, AF_UNIX, SOCK_STREAM, 0, stream));
     CHECK_OK(CALL(socketpair, AF_UNIX, SOCK_DGRAM, 0, datagram));
     for (int i = 0; i < 50; i++) {
@@ -271,7 +280,7 @@ TEST(a_sweep_fails_every_point_once_and_from_then_on_with_a_calm_run_after_each)
 {
     static const struct fault_sweep sweep = {"careful", careful, NULL};
 
-    CHECK_EQ(fault_sweep(&sweep, FAULT_ALLOCATIONS, ENOMEM), 2);
+    CHECK_EQ(fault_sweep(&sweep, WEFT_TESTING_MEMORY, ENOMEM), 2);
     CHECK_EQ(runs, 1 + 2 * 2 * 2);
 }
 
@@ -280,10 +289,10 @@ TEST(a_sweep_of_errors_takes_each_entry_with_each_of_its_codes)
     static const struct fault_sweep sweep = {"careful", careful, NULL};
 
     /* pipe2 has two codes; close has four at each of two places. */
-    CHECK_EQ(fault_sweep_errors(&sweep, FAULT_SET(FAULT_PIPE2)), 2);
-    CHECK_EQ(fault_sweep_errors(&sweep, FAULT_SET(FAULT_PIPE2) | FAULT_SET(FAULT_CLOSE)),
+    CHECK_EQ(fault_sweep_errors(&sweep, WEFT_TESTING_SET(PIPE2)), 2);
+    CHECK_EQ(fault_sweep_errors(&sweep, WEFT_TESTING_SET(PIPE2) | WEFT_TESTING_SET(CLOSE)),
              2 + 4 * 2);
-    CHECK_EQ(fault_sweep_errors(&sweep, FAULT_SET(FAULT_BIND)), 0);
+    CHECK_EQ(fault_sweep_errors(&sweep, WEFT_TESTING_SET(BIND)), 0);
 }
 
 /* Forgets its first block when the second fails. */
@@ -338,7 +347,7 @@ static void sweep_planted(void)
 {
     struct fault_sweep sweep = {"planted", planted, NULL};
 
-    fault_sweep(&sweep, FAULT_ALLOCATIONS, ENOMEM);
+    fault_sweep(&sweep, WEFT_TESTING_MEMORY, ENOMEM);
 }
 
 static void check_planted(fault_scenario_fn *run, const char *part)
@@ -353,10 +362,10 @@ static void check_planted(fault_scenario_fn *run, const char *part)
 
 TEST(a_sweep_finds_planted_mistakes)
 {
-    check_planted(leaks_memory, "the scenario gives -12 and leaks");
-    check_planted(leaks_descriptors, "the scenario gives -12 and leaks");
-    check_planted(says_something_else, "call 1 gives -12");
-    check_planted(never_recovers, "CHECK_OK(ret->rc)");
+    check_planted(leaks_memory, "the scenario gives -ENOMEM and leaks");
+    check_planted(leaks_descriptors, "the scenario gives -ENOMEM and leaks");
+    check_planted(says_something_else, "call 1 gives -ENOMEM: the scenario gives -EIO");
+    check_planted(never_recovers, "that calm run came after planted: call 1");
 }
 
 /* --- Floors ---------------------------------------------------------------------------------- */

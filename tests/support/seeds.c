@@ -107,9 +107,10 @@ void seeds_expect_eq(const char *file, int line, const char *left_text, const ch
 
 /* --- One seed -------------------------------------------------------------------------------- */
 
-static void expect_nothing_left(const struct fault_table *fault, const struct weft_sys *world)
+static void expect_nothing_left(const struct weft_testing_faults *fault,
+                                const struct weft_sys *world)
 {
-    if (fault_report_leaks(fault) > 0)
+    if (weft_testing_faults_report(fault) > 0)
         seeds_note_failure(__FILE__, __LINE__, "memory is left");
     if (weft__sim_open(world) > 0)
         seeds_note_failure(__FILE__, __LINE__, "%zu descriptors are open", weft__sim_open(world));
@@ -119,7 +120,7 @@ static void expect_nothing_left(const struct fault_table *fault, const struct we
 static uint64_t run_seed(uint64_t seed, int (*scenario)(void *arg))
 {
     const struct weft_sys *world;
-    struct fault_table fault;
+    struct weft_testing_faults fault;
     struct weft_loop *loop;
     struct weft_loop_stats stats;
 
@@ -127,9 +128,13 @@ static uint64_t run_seed(uint64_t seed, int (*scenario)(void *arg))
     now.random = ~seed;
     now.failed = false;
     CHECK_OK(weft__sim_new(seed, &world));
-    fault_wrap(&fault, world);
+    weft_testing_faults_init(&fault, world);
     if (seed % STORM_EVERY == 0)
-        fault_storm(&fault, seed, seeds_dice(60), seeds_dice(60), seeds_dice(100));
+        weft_testing_faults_storm(&fault,
+                                  &(struct weft_testing_storm){.seed = seed,
+                                                               .interrupt_percent = seeds_dice(60),
+                                                               .again_percent = seeds_dice(60),
+                                                               .short_percent = seeds_dice(100)});
     now.sys = &fault.sys;
     const struct weft_loop_options options = {.size = sizeof options, .sys = now.sys, .seed = seed};
     CHECK_OK(weft_loop_create(&options, &loop));

@@ -462,10 +462,10 @@ static ssize_t declining_recvfrom(const struct weft_sys *table, int fd, void *bu
     return table->inner->recvfrom(table->inner, fd, buf, len, flags, address, address_len);
 }
 
-static void begin_declining(struct fault_table *table, int times)
+static void begin_declining(struct weft_testing_faults *table, int times)
 {
     CHECK_OK(weft__sim_new(0, &sys));
-    fault_wrap(table, sys);
+    weft_testing_faults_init(table, sys);
     table->sys.recvfrom = declining_recvfrom;
     declined = times;
     CHECK_OK(weft__poller_sim.open(&table->sys, &poller));
@@ -473,7 +473,7 @@ static void begin_declining(struct fault_table *table, int times)
 
 TEST(no_time_passes_while_a_ready_descriptor_says_not_now)
 {
-    struct fault_table table;
+    struct weft_testing_faults table;
 
     begin_declining(&table, 20);
     open_pair(pairs[0]);
@@ -490,7 +490,7 @@ TEST(no_time_passes_while_a_ready_descriptor_says_not_now)
 
 TEST(a_ready_descriptor_that_never_goes_on_is_a_deadlock_in_the_end)
 {
-    struct fault_table table;
+    struct weft_testing_faults table;
     int waits = 0, rc;
 
     begin_declining(&table, 1 << 30);

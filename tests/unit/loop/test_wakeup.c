@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <weft/weft.h>
 
-static struct fault_table fault;
+static struct weft_testing_faults fault;
 static struct weft_loop *loop;
 static int called;
 
@@ -34,20 +34,21 @@ static void *call_and_wake(void *arg)
 TEST_EACH_ENGINE(other_threads_use_of_the_table_the_clock_and_write_alone)
 {
     struct weft_loop_options options = {.size = sizeof options, .sys = &fault.sys};
-    uint64_t before[FAULT_ENTRY_COUNT];
+    uint64_t before[WEFT_TESTING_CALLS];
     pthread_t thread;
     if (test_engine_is("sim"))
         SKIP("a simulated world has one thread");
     options.backend = test_engine();
-    fault_wrap(&fault, &weft_sys_default);
+    weft_testing_faults_init(&fault, &weft_sys_default);
     CHECK_OK(weft_loop_create(&options, &loop));
-    for (int entry = 0; entry < FAULT_ENTRY_COUNT; entry++)
+    for (int entry = 0; entry < WEFT_TESTING_CALLS; entry++)
         before[entry] = fault.calls[entry];
     CHECK_EQ(pthread_create(&thread, NULL, call_and_wake, NULL), 0);
     CHECK_EQ(pthread_join(thread, NULL), 0);
-    for (int entry = 0; entry < FAULT_ENTRY_COUNT; entry++)
-        if (entry != FAULT_CLOCK && entry != FAULT_WRITE && fault.calls[entry] != before[entry])
-            FAIL("another thread called %s", fault_entry_name((enum fault_entry)entry));
+    for (int entry = 0; entry < WEFT_TESTING_CALLS; entry++)
+        if (entry != WEFT_TESTING_CALL_CLOCK && entry != WEFT_TESTING_CALL_WRITE &&
+            fault.calls[entry] != before[entry])
+            FAIL("another thread called %s", weft_testing_call_name((enum weft_testing_call)entry));
     CHECK_EQ(called, 0);
     CHECK_OK(weft_loop_run(loop));
     CHECK_EQ(called, 100);

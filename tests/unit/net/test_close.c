@@ -7,6 +7,7 @@
  * however it was closed.
  */
 #include "net_test.h"
+#include <stdatomic.h>
 
 #include "fault.h"
 
@@ -242,7 +243,7 @@ TASK_TEST(of_two_who_close_at_once_one_has_closed)
 }
 
 /** The table of a test without memory. */
-static struct fault_table fault;
+static struct weft_testing_faults fault;
 
 static int close_without_memory(void *arg)
 {
@@ -254,10 +255,10 @@ static int close_without_memory(void *arg)
         weft_scope_enter(&s, WEFT_FOREVER);
         go_wait(&s, &waiter);
         turn();
-        fault_fail(&fault, FAULT_ALLOCATIONS, 1, FAULT_FROM, ENOMEM);
+        weft_testing_faults_fail(&fault, WEFT_TESTING_MEMORY, 1, WEFT_TESTING_FROM, ENOMEM);
         CHECK_EQ(weft_close(fds[0]), 0);
         CHECK_EQ(weft_close(fds[1]), 0);
-        fault_fail(&fault, FAULT_ALLOCATIONS, 0, FAULT_FROM, ENOMEM);
+        weft_testing_faults_fail(&fault, WEFT_TESTING_MEMORY, 0, WEFT_TESTING_FROM, ENOMEM);
         CHECK_EQ(weft_scope_exit(&s, 0), 0);
         CHECK_ERR(waiter.result, -EBADF);
         fds[0] = fds[1] = -1;
@@ -274,7 +275,7 @@ static void with_faults(int (*program)(void *arg))
     options.backend = test_engine();
     if (test_engine_is("sim"))
         CHECK_OK(weft__sim_new(0, &inner));
-    fault_wrap(&fault, inner);
+    weft_testing_faults_init(&fault, inner);
     CHECK_OK(weft_loop_create(&options, &loop));
     CHECK_EQ(weft_loop_run_task(loop, program, NULL), 0);
     CHECK_OK(weft_loop_free(loop));
@@ -291,10 +292,10 @@ TEST_EACH_ENGINE(closing_takes_no_memory)
 static void close_interrupted(int fd)
 {
     const struct weft_sys *sys = weft__sys_current();
-    fault_fail(&fault, FAULT_SET(FAULT_CLOSE), 1, FAULT_ONCE, EINTR);
+    weft_testing_faults_fail(&fault, WEFT_TESTING_SET(CLOSE), 1, WEFT_TESTING_ONCE, EINTR);
     CHECK_EQ(weft_close(fd), 0);
     CHECK_EQ(atomic_load(&fault.points), 1);
-    fault_fail(&fault, FAULT_SET(FAULT_CLOSE), 0, FAULT_ONCE, 0);
+    weft_testing_faults_fail(&fault, WEFT_TESTING_SET(CLOSE), 0, WEFT_TESTING_ONCE, 0);
     CHECK_ERR(sys->fcntl(sys, fd, F_GETFD, 0), -EBADF);
 }
 
@@ -349,13 +350,13 @@ static int close_failing_kinds(void *arg)
     (void)arg;
     EACH_KIND(kind, fds)
     {
-        fault_fail(&fault, FAULT_SET(FAULT_CLOSE), 1, FAULT_FROM, EIO);
+        weft_testing_faults_fail(&fault, WEFT_TESTING_SET(CLOSE), 1, WEFT_TESTING_FROM, EIO);
         for (int i = 0; i < 2; i++) {
             CHECK_ERR(weft_close(fds[i]), -EIO);
             CHECK_ERR(sys->fcntl(sys, fds[i], F_GETFD, 0), -EBADF);
             fds[i] = -1;
         }
-        fault_fail(&fault, FAULT_SET(FAULT_CLOSE), 0, FAULT_ONCE, 0);
+        weft_testing_faults_fail(&fault, WEFT_TESTING_SET(CLOSE), 0, WEFT_TESTING_ONCE, 0);
     }
     return 0;
 }

@@ -27,7 +27,7 @@ static int run_over(const struct weft_sys *sys, int (*program)(void *arg))
     return rc;
 }
 
-static bool out_of_memory_or_done(int rc, int code)
+static int out_of_memory_or_done(int rc, int code)
 {
     (void)code;
     return rc == 0 || rc == -ENOMEM;
@@ -38,7 +38,7 @@ static void fail_each_allocation(const char *name, fault_scenario_fn *run)
     struct fault_sweep sweep = {name, run, out_of_memory_or_done};
 
     test_limit(120);
-    CHECK(fault_sweep(&sweep, FAULT_ALLOCATIONS, ENOMEM) > 0);
+    CHECK(fault_sweep(&sweep, WEFT_TESTING_MEMORY, ENOMEM) > 0);
 }
 
 /* Queues. */

@@ -52,16 +52,16 @@ WEFT_TASK(nothing);
 /* Out of memory. */
 
 /** The table of a test that runs out of memory. */
-static struct fault_table fault;
+static struct weft_testing_faults fault;
 
 static void no_memory(void)
 {
-    fault_fail(&fault, FAULT_ALLOCATIONS, 1, FAULT_FROM, ENOMEM);
+    weft_testing_faults_fail(&fault, WEFT_TESTING_MEMORY, 1, WEFT_TESTING_FROM, ENOMEM);
 }
 
 static void memory_again(void)
 {
-    fault_fail(&fault, FAULT_ALLOCATIONS, 0, FAULT_FROM, ENOMEM);
+    weft_testing_faults_fail(&fault, WEFT_TESTING_MEMORY, 0, WEFT_TESTING_FROM, ENOMEM);
 }
 
 /** Runs `program` on a loop whose memory it can turn off. */
@@ -73,11 +73,11 @@ static void run_over_fault(int (*program)(void *arg))
     options.backend = test_engine();
     if (test_engine_is("sim"))
         CHECK_OK(weft__sim_new(0, &inner));
-    fault_wrap(&fault, inner);
+    weft_testing_faults_init(&fault, inner);
     CHECK_OK(weft_loop_create(&options, &loop));
     CHECK_EQ(weft_loop_run_task(loop, program, NULL), 0);
     CHECK_OK(weft_loop_free(loop));
-    CHECK_EQ(fault_report_leaks(&fault), 0);
+    CHECK_EQ(weft_testing_faults_report(&fault), 0);
     if (test_engine_is("sim"))
         weft__sim_free(inner);
 }

@@ -1,30 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fault_ring.c: failing single requests of io_uring
+ * ring.c: failing single requests of io_uring
+ *
+ * The table sees the rings being mapped, and io_uring_enter(2), which hands requests over. So
+ * before each call the new ones are looked at, and one that is to fail becomes a NOP.
  *
  * A NOP is over within the call that hands it over, on every kernel, so that its result is in the
  * queue, or kept back for want of room, when the call returns; nobody but us has looked at the
- * queue meanwhile. Requests are used in their own order, as ring.c does, so that the indirection
+ * queue meanwhile. The engine uses requests in their own order, so that the indirection
  * array does not matter.
  */
-#include "fault_ring.h"
-#include "test.h"
+#include "testing/ring.h"
+
 #include <string.h>
 
-void fault_ring_init(struct fault_ring *ring)
+void weft__fault_ring_init(struct weft__fault_ring *ring)
 {
     memset(ring, 0, sizeof *ring);
     ring->fd = -1;
 }
 
-void fault_ring_made(struct fault_ring *ring, int fd, const void *params)
+void weft__fault_ring_made(struct weft__fault_ring *ring, int fd, const void *params)
 {
-    fault_ring_init(ring);
+    weft__fault_ring_init(ring);
     ring->fd = fd;
     memcpy(&ring->params, params, sizeof ring->params);
 }
 
-void fault_ring_mapped(struct fault_ring *ring, int fd, int64_t offset, void *p)
+void weft__fault_ring_mapped(struct weft__fault_ring *ring, int fd, int64_t offset, void *p)
 {
     if (fd < 0 || fd != ring->fd)
         return;
@@ -34,23 +37,23 @@ void fault_ring_mapped(struct fault_ring *ring, int fd, int64_t offset, void *p)
         ring->queues = p;
 }
 
-void fault_ring_closed(struct fault_ring *ring, int fd)
+void weft__fault_ring_closed(struct weft__fault_ring *ring, int fd)
 {
     if (fd == ring->fd)
-        fault_ring_init(ring);
+        weft__fault_ring_init(ring);
 }
 
-static unsigned *word(const struct fault_ring *ring, uint32_t offset)
+static unsigned *word(const struct weft__fault_ring *ring, uint32_t offset)
 {
     return (unsigned *)(void *)(ring->queues + offset);
 }
 
-static bool is_complete(const struct fault_ring *ring, int fd)
+static bool is_complete(const struct weft__fault_ring *ring, int fd)
 {
     return fd >= 0 && fd == ring->fd && ring->queues && ring->requests;
 }
 
-struct weft__uring_sqe *fault_ring_next(struct fault_ring *ring, int fd)
+struct weft__uring_sqe *weft__fault_ring_next(struct weft__fault_ring *ring, int fd)
 {
     if (!is_complete(ring, fd))
         return NULL;
@@ -59,15 +62,17 @@ struct weft__uring_sqe *fault_ring_next(struct fault_ring *ring, int fd)
     return &ring->requests[ring->requests_seen++ & (ring->params.sq_entries - 1)];
 }
 
-void fault_ring_fail(struct fault_ring *ring, struct weft__uring_sqe *request, int code)
+bool weft__fault_ring_fail(struct weft__fault_ring *ring, struct weft__uring_sqe *request, int code)
 {
-    CHECK(ring->planned_count < FAULT_RING_PLANNED);
-    ring->planned[ring->planned_count++] = (struct fault_ring_plan){request->user_data, code};
+    if (ring->planned_count == WEFT__FAULT_RING_PLANNED)
+        return false;
+    ring->planned[ring->planned_count++] = (struct weft__fault_ring_plan){request->user_data, code};
     *request = (struct weft__uring_sqe){
         .opcode = WEFT__URING_OP_NOP, .fd = -1, .user_data = request->user_data};
+    return true;
 }
 
-static void answer(struct fault_ring *ring, struct weft__uring_cqe *result)
+static void answer(struct weft__fault_ring *ring, struct weft__uring_cqe *result)
 {
     for (size_t i = 0; i < ring->planned_count; i++)
         if (ring->planned[i].name == result->user_data) {
@@ -77,7 +82,7 @@ static void answer(struct fault_ring *ring, struct weft__uring_cqe *result)
         }
 }
 
-void fault_ring_answer(struct fault_ring *ring, int fd)
+void weft__fault_ring_answer(struct weft__fault_ring *ring, int fd)
 {
     if (!is_complete(ring, fd))
         return;
