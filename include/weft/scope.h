@@ -16,7 +16,10 @@
  *
  * Cancellation is a level, not an event: as long as a scope is cancelled, every waiting call inside
  * it is refused with -ECANCELED before it has any effect, again and again, until the scope is left.
- * The scope that was cancelled absorbs it at its exit and turns it into its own outcome.
+ * The scope that was cancelled absorbs it at its exit and turns it into its own outcome. A task
+ * that ignores every refusal burns its own turns and nobody else's: refused calls use up its share
+ * of a go like others, and then the rest of the program has its turn. At its 1,000th refusal it is
+ * reported, once.
  *
  * The outcome of a scope is the first cause in time: a failure of the body or of a child, its own
  * deadline (-ETIMEDOUT), weft_scope_cancel (the reason), a cancellation from outside (-ECANCELED).
@@ -92,8 +95,10 @@ WEFT_API void weft_shield_enter_at(struct weft_scope *scope, weft_ns timeout, co
  *
  * Releasing: never refused; the cancellation that it may report has already reached the children.
  * Frees everything that weft_scope_alloc gave, and every handle of a child not joined. Errors
- * beside the outcome: -EINVAL the token is not the innermost open scope of this task or was exited
- * before, -EPERM another task entered it (both abort in debug builds).
+ * beside the outcome: -EINVAL it is not open (never entered, or exited before), -EPERM another
+ * task entered it (both abort in debug builds). Scopes inside it that were left open are cancelled
+ * and drained first, and reported (which aborts in debug builds); to exit one of those later is
+ * -EINVAL.
  */
 WEFT_API WEFT_MUST_CHECK int weft_scope_exit(struct weft_scope *scope, int rc);
 

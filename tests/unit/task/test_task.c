@@ -252,6 +252,34 @@ TASK_TEST(a_task_that_ignores_its_cancellation_cannot_hold_the_process)
     CHECK(after.turns >= before.turns + 5000 / 128);
 }
 
+static int ignore_in_a_scope(void *arg)
+{
+    struct weft_scope s;
+    int count = 0;
+    (void)arg;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    weft_go(&s, ignore_refusals, &count);
+    settle();
+    weft_scope_cancel(&s, 0);
+    return weft_scope_exit(&s, 0);
+}
+
+static void run_one_that_ignores(void)
+{
+    CHECK_EQ(run_program(ignore_in_a_scope), 0);
+}
+
+TEST_EACH_ENGINE(a_task_that_ignores_its_cancellation_is_reported_once_with_its_spawn_site)
+{
+    static const char words[] = "ignore_refusals (spawned at tests/unit/task/test_task.c:";
+    struct test_outcome outcome;
+    test_run_isolated(run_one_that_ignores, &outcome);
+    CHECK_EQ(outcome.result, TEST_PASSED);
+    CHECK_CONTAINS(outcome.output, words);
+    CHECK_CONTAINS(outcome.output, "1000 waits refused");
+    CHECK(strstr(strstr(outcome.output, words) + 1, words) == NULL);
+}
+
 static int yield_many(int *count)
 {
     int rc = 0;
