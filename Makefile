@@ -9,6 +9,7 @@
 # the checkout may lie in a folder whose name has spaces, and two checkouts may build at once.
 #
 #   make [PRESET=dev|release|asan|tsan|valgrind|ucontext] [CC=gcc|clang] [MUTANT=name]
+#   make MACHINE=aarch64|riscv64 [...]   for another machine; its tests run under qemu-user
 #   make help
 
 comma := ,
@@ -17,12 +18,17 @@ MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 .DELETE_ON_ERROR:
 .SECONDARY:
 
+# MACHINE= is the one that we are on. Another is built for with Debian's cross compilers.
+ifneq ($(filter-out aarch64 riscv64,$(MACHINE)),)
+$(error MACHINE=$(MACHINE) is not one of aarch64, riscv64)
+endif
+tool_prefix := $(if $(MACHINE),$(MACHINE)-linux-gnu-)
 # CC and AR of the environment and of the command line count; make's own defaults do not.
 ifneq ($(filter default undefined,$(origin CC)),)
-CC := gcc
+CC := $(tool_prefix)gcc
 endif
 ifneq ($(filter default undefined,$(origin AR)),)
-AR := ar
+AR := $(tool_prefix)ar
 endif
 PYTHON ?= python3
 PRESET ?= dev
@@ -30,14 +36,19 @@ SETUP ?= sh tools/setup
 
 include mk/presets.mk
 
-# build/dev, build/dev-clang, build/dev-mutant-lost_wake: one folder for each set of flags.
-compiler_suffix := $(if $(filter-out gcc cc,$(notdir $(CC))),-$(notdir $(lastword $(CC))))
+# build/dev, build/dev-clang, build/dev-aarch64, build/dev-mutant-lost_wake: one folder for each set
+# of flags.
+machine_suffix := $(if $(MACHINE),-$(MACHINE))
+compiler_suffix := $(if $(filter-out gcc cc $(tool_prefix)gcc,$(notdir $(CC))),-$(notdir \
+  $(lastword $(CC))))
 mutant_suffix := $(if $(MUTANT),-mutant-$(MUTANT))
-B := build/$(PRESET)$(compiler_suffix)$(mutant_suffix)
+B := build/$(PRESET)$(machine_suffix)$(compiler_suffix)$(mutant_suffix)
 
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
   -Wcast-qual
-common_flags := -std=gnu11 $(warnings) $(preset_cflags) -pthread -MMD -MP
+# Unwind tables are the default on x86-64 and aarch64, but not in gcc 12 for RISC-V.
+common_flags := -std=gnu11 $(warnings) $(preset_cflags) -fasynchronous-unwind-tables -pthread \
+  -MMD -MP
 common_flags += $(if $(MUTANT),-DWEFT_MUTANT_$(MUTANT)=1)
 # initial-exec: a thread-local variable is one load away, and libweft.so needs nothing of the
 # dynamic linker (__tls_get_addr); its few words fit what libc keeps for libraries opened later.
@@ -154,12 +165,17 @@ build_lock := $(if $(shell command -v flock),flock build/lock )
 submake = mkdir -p build && $(build_lock)$(MAKE) --no-print-directory \
   $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 run_tests = $(PYTHON) tools/run_tests.py --build $(B) --preset $(PRESET) --cc '$(CC)' \
-  $(if $(ENGINE),--engine '$(ENGINE)') $(if $(TEST),--test '$(TEST)')
+  $(if $(ENGINE),--engine '$(ENGINE)') $(if $(TEST),--test '$(TEST)') $(machine_options)
+# Another machine's programs run in an emulator; the scripts look at tools and pages, not at these.
+machine_options := $(if $(MACHINE),--machine $(MACHINE) --binaries-only \
+  --wrapper 'qemu-$(MACHINE) -L /usr/$(MACHINE)-linux-gnu')
+# What `make test` needs installed.
+test_group := $(if $(MACHINE),cross,test)
 
 .PHONY: test demo bench bench-setup instructions tidy format format-check mutants seeds man clean
 .PHONY: help
 test:
-	@$(SETUP) test
+	@$(SETUP) $(test_group)
 	@$(submake) tests examples
 	@$(run_tests)
 

@@ -233,6 +233,7 @@ def parse_arguments():
     parser.add_argument("--test", default="", help="run tests whose name has this text or pattern")
     parser.add_argument("--folder", default="tests", help="look for tests below this folder only")
     parser.add_argument("--program", action="append", help="run programs whose path has this text")
+    parser.add_argument("--machine", default="", help="the machine that the binaries are for")
     parser.add_argument("--wrapper", default="", help="put this command before each binary")
     parser.add_argument("--binaries-only", action="store_true", help="leave the scripts out")
     parser.add_argument("--jobs", type=int, default=2, help="programs that run at once")
@@ -270,6 +271,8 @@ def main():
     slow = sorted(results, key=lambda r: -r.seconds)[:options.slowest]
     if slow:
         print("slowest  " + ", ".join(f"{r.name} {r.seconds:.1f} s" for r in slow))
+    if options.machine:
+        print(f"machine  {options.machine}: {totals[0] + totals[1]} tests run, {totals[2]} skipped")
     if sum(totals) == 0:
         print("FAILED   no test ran" + (f" that matches {options.test!r}" if options.test else ""))
     print(f"{totals[0]} passed, {totals[1]} failed, {totals[2]} skipped")

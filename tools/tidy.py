@@ -26,7 +26,8 @@ import sys
 # engine that fills a folder of its own (loop/poller/<engine>) is under the law of loop/poller.
 INCLUDE_LAW = {
     "base": [],
-    "machine": ["base/"],
+    "machine": ["machine/switch/", "base/"],
+    "machine/switch": ["machine/", "base/"],
     "coro": ["machine/", "base/"],
     "loop": ["base/"],
     "loop/poller": ["loop/poller_backend.h", "base/"],

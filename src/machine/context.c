@@ -2,17 +2,18 @@
 /*
  * context.c: what surrounds the switch: beginnings, ends, and the state of those that ask for more
  *
- * The first frame of a new context is written here as weft__switch would have left it; the table in
- * switch_x86_64.S shows it. Under ASan and TSan a new context begins in a function that reports its
+ * The first frame of a new context is written here as weft__switch would have left it; the tables
+ * in switch/ show it. Under ASan and TSan a new context begins in a function that reports its
  * arrival and then calls the real one. The state that only some contexts keep to themselves is
  * saved around the plain switch, on the context's own stack, so that it costs the others nothing.
  *
- * Stacks come from elsewhere (stack.h); where WEFT_UCONTEXT is set, context_ucontext.c writes the
- * first frame and switches.
+ * Stacks come from elsewhere (stack.h); where there is no switch of ours, switch/ucontext.c writes
+ * the first frame and switches.
  */
 #include "machine/context.h"
 
 #include <errno.h>
+#include <string.h>
 
 #if WEFT__SANITIZED
 /** The entry function of every context in a sanitizer build. */
@@ -56,7 +57,7 @@ void weft__context_free(struct weft__context *c)
     c->sp = NULL;
 }
 
-#if !WEFT_UCONTEXT
+#if WEFT__SWITCH != WEFT__SWITCH_UCONTEXT
 
 void weft__context_enter(void);
 
@@ -64,29 +65,37 @@ void weft__context_enter(void);
 void weft__context_prepare(struct weft__context *c, void *low, void *top, void (*entry)(void *arg),
                            void *arg)
 {
-    uintptr_t *frame = (uintptr_t *)((uintptr_t)top & ~(uintptr_t)15) - 9;
+    uintptr_t *frame = (uintptr_t *)((uintptr_t)top & ~(uintptr_t)15) - WEFT__FRAME_WORDS;
 
     (void)low;
-    frame[0] = 0;
-    frame[1] = 0;
-    frame[2] = (uintptr_t)entry;
-    frame[3] = (uintptr_t)arg;
-    frame[4] = 0;
-    frame[5] = 0;
-    frame[6] = (uintptr_t)weft__context_enter;
-    frame[7] = 0;
-    frame[8] = 0;
+    memset(frame, 0, WEFT__FRAME_WORDS * sizeof *frame);
+    frame[WEFT__FRAME_ENTRY] = (uintptr_t)entry;
+    frame[WEFT__FRAME_ARG] = (uintptr_t)arg;
+    frame[WEFT__FRAME_RESUME] = (uintptr_t)weft__context_enter;
     c->sp = frame;
 }
 
 int weft__context_check(void)
 {
+#if defined(__x86_64__)
     uint64_t shadow_stack = 0;
 
     /* Does nothing, and leaves the 0, on processors without shadow stacks and where they are off.
      */
     __asm__ volatile("rdsspq %0" : "+r"(shadow_stack));
     return shadow_stack ? -ENOTSUP : 0;
+#elif defined(__aarch64__)
+    register uint64_t features __asm__("x16") = 1;
+
+    /* chkfeat x16, by its number for assemblers that do not know it: clears bit 0 where the guarded
+       control stack is on, and does nothing on processors that have none. */
+    __asm__ volatile("hint #40" : "+r"(features));
+    return features == 0 ? -ENOTSUP : 0;
+#else
+    /* RISC-V has an instruction to ask, which processors of before it refuse. Only a C library that
+       found its mark in all parts of a program turns shadow stacks on, and ours has none. */
+    return 0;
+#endif
 }
 
 #endif
@@ -109,10 +118,7 @@ void weft__full_state_read(struct weft__full_state *ret)
         ret->caught = exceptions->caught;
         ret->uncaught = exceptions->uncaught;
     }
-#ifdef __x86_64__
-    __asm__ volatile("stmxcsr %0" : "=m"(ret->mxcsr));
-    __asm__ volatile("fnstcw %0" : "=m"(ret->x87));
-#endif
+    weft__control_read(&ret->control);
 }
 
 void weft__full_state_load(const struct weft__full_state *state)
@@ -123,10 +129,7 @@ void weft__full_state_load(const struct weft__full_state *state)
         exceptions->caught = state->caught;
         exceptions->uncaught = state->uncaught;
     }
-#ifdef __x86_64__
-    __asm__ volatile("ldmxcsr %0" : : "m"(state->mxcsr));
-    __asm__ volatile("fldcw %0" : : "m"(state->x87));
-#endif
+    weft__control_load(&state->control);
 }
 
 ssize_t weft__context_switch_full(struct weft__context *from, struct weft__context *to,

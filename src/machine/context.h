@@ -12,9 +12,10 @@
  *     weft__context_switch(&loop, &task);              runs run(arg) until it switches back
  *     weft__context_free(&task);
  *
- * On x86-64 the switch is switch_x86_64.S: six registers, about 4 ns for a round trip. Elsewhere,
- * and with -DWEFT_UCONTEXT=1, it is the C library's swapcontext, which also saves and restores the
- * signal mask and costs two system calls for a round trip.
+ * On x86-64, aarch64 and riscv64 the switch is an assembly file in switch/: six to twenty-four
+ * registers, about 4 ns for a round trip on x86-64. Elsewhere, and with -DWEFT_UCONTEXT=1, it is
+ * the C library's swapcontext, which also saves and restores the signal mask and costs two system
+ * calls for a round trip.
  *
  * A context belongs to its thread. The caller keeps the stack alive until the context has ended or
  * is freed. Nothing here allocates or fails, except weft__context_check.
@@ -26,15 +27,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "machine/control.h"
 #include "machine/sanitizer.h"
-
-#ifndef WEFT_UCONTEXT
-#if defined(__x86_64__) && defined(__LP64__)
-#define WEFT_UCONTEXT 0
-#else
-#define WEFT_UCONTEXT 1
-#endif
-#endif
+#include "machine/switch/frame.h"
 
 /** One stack and where it stands. */
 struct weft__context {
@@ -53,7 +48,8 @@ struct weft__context {
 /*
  * The switch comes back by an indirect jump, so the instruction behind the call must be a valid
  * target where branch tracking is compiled in. This is how the C library declares swapcontext, too:
- * compilers without the exact attribute know a call that returns twice.
+ * compilers without the exact attribute know a call that returns twice. (On aarch64 the switch ends
+ * in a return then, see switch/aarch64.S.)
  */
 #if defined(__CET__) && defined(__has_attribute)
 #if __has_attribute(indirect_return)
@@ -181,10 +177,8 @@ struct weft__full_state {
     void *caught;
     /** C++: how many are being thrown. */
     unsigned uncaught;
-    /** SSE control and status. */
-    uint32_t mxcsr;
-    /** x87 control word. */
-    uint16_t x87;
+    /** How arithmetic rounds and traps. */
+    struct weft__control control;
 };
 
 /** Reads the state in force. */

@@ -566,7 +566,7 @@ TEST(a_parked_context_has_touched_one_page)
 {
     struct weft__stack *stacks[CROWD];
 
-    if (WEFT__SANITIZED || WEFT_UCONTEXT)
+    if (WEFT__SANITIZED || WEFT__SWITCH == WEFT__SWITCH_UCONTEXT)
         SKIP("frames are larger in this build");
     pool_init(WEFT__GUARD_AUTO);
     weft__context_adopt(&crowd_driver);

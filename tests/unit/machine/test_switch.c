@@ -2,71 +2,20 @@
 /*
  * test_switch.c: what survives a change of stacks, and what unwinders and sanitizers see of it
  *
- * Contexts here run on plain mappings, without the pool. Tests that look at registers or single
- * instructions are for the x86-64 switch; with ucontext they have nothing to look at and are
- * absent.
- *
- * The trace at every instruction is taken with the processor's trap flag: a handler of SIGTRAP
- * unwinds from inside the switch, where no breakpoint or profiler would look by chance. Marks of
- * branch tracking exist only in builds with -fcf-protection, and so do their tests.
+ * Each property is that of any two contexts on any machine, with and without a switch of ours.
+ * Registers and single instructions have a file of their own, test_switch_instructions.c.
  */
-#define _GNU_SOURCE
-#include "test.h"
+#include "switch_test.h"
 
-#include <execinfo.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <ucontext.h>
 #include <unistd.h>
-#include <unwind.h>
 
-#include "machine/context.h"
-
-#define STACK_SIZE ((size_t)256 << 10)
-
-/** A context with a stack, and the one that drives it. */
-struct pair {
-    struct weft__context driver;
-    struct weft__context body;
-    char *stack;
-    unsigned valgrind_id;
-    /** Whatever the body counts. */
-    int count;
-};
-
-static void pair_init(struct pair *p, void (*entry)(void *arg))
-{
-    p->stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(p->stack != MAP_FAILED);
-    p->valgrind_id = weft__valgrind_register(p->stack, p->stack + STACK_SIZE);
-    p->count = 0;
-    weft__context_adopt(&p->driver);
-    weft__context_make(&p->body, p->stack, p->stack + STACK_SIZE, entry, p);
-}
-
-static void pair_fini(struct pair *p)
-{
-    weft__context_free(&p->body);
-    weft__valgrind_deregister(p->valgrind_id);
-    munmap(p->stack, STACK_SIZE);
-}
-
-/** From the driver into the body and back. */
-static void drive(struct pair *p)
-{
-    weft__context_switch(&p->driver, &p->body);
-}
-
-/** From the body to the driver. */
-static void back(struct pair *p)
-{
-    weft__context_switch(&p->body, &p->driver);
-}
+#include "rounding.h"
 
 static void count_forever(void *arg)
 {
@@ -355,11 +304,6 @@ TEST(full_state_keeps_exceptions_in_flight_apart)
     pair_fini(&p);
 }
 
-#ifdef __x86_64__
-/** Rounding modes, upwards and towards zero, in both of the processor's control words. */
-#define MXCSR_ROUND_UP 0x4000u
-#define X87_ROUND_UP 0x0800u
-
 static void round_up(void *arg)
 {
     struct pair *p = arg;
@@ -368,34 +312,12 @@ static void round_up(void *arg)
 
     weft__full_state_read(&shared);
     own = shared;
-    own.mxcsr |= MXCSR_ROUND_UP;
-    own.x87 |= X87_ROUND_UP;
+    rounding_set(&own.control, UPWARD);
     weft__full_state_load(&own);
     (void)weft__context_switch_full(&p->body, &p->driver, &shared, 0);
-    weft__full_state_read(&own);
-    p->count = (own.mxcsr & MXCSR_ROUND_UP) && (own.x87 & X87_ROUND_UP);
+    p->count = rounding() == UPWARD;
     weft__full_state_load(&shared);
     weft__context_switch_final(&p->body, &p->driver);
-}
-
-/** Which way is rounded: 1 upwards, 0 to the nearest. */
-static int rounds_up(void)
-{
-    struct weft__full_state state;
-
-    weft__full_state_read(&state);
-    CHECK_EQ(!!(state.mxcsr & MXCSR_ROUND_UP), !!(state.x87 & X87_ROUND_UP));
-    return !!(state.x87 & X87_ROUND_UP);
-}
-
-static void set_rounds_up(int up)
-{
-    struct weft__full_state state;
-
-    weft__full_state_read(&state);
-    state.mxcsr = up ? state.mxcsr | MXCSR_ROUND_UP : state.mxcsr & ~MXCSR_ROUND_UP;
-    state.x87 = (uint16_t)(up ? state.x87 | X87_ROUND_UP : state.x87 & ~X87_ROUND_UP);
-    weft__full_state_load(&state);
 }
 
 static void turn_rounding_over(void *arg)
@@ -403,8 +325,8 @@ static void turn_rounding_over(void *arg)
     struct pair *p = arg;
 
     for (;;) {
-        p->count = rounds_up();
-        set_rounds_up(!p->count);
+        p->count = rounding();
+        rounding_force(p->count == UPWARD ? NEAREST : UPWARD);
         back(p);
     }
 }
@@ -414,58 +336,48 @@ TEST(the_plain_switch_leaves_rounding_as_it_is)
     struct pair p;
 
     pair_init(&p, turn_rounding_over);
-    set_rounds_up(1); /* after it was made: what counts is what is in force when it runs */
+    rounding_force(UPWARD); /* after it was made: what counts is what is in force when it runs */
     for (int turn = 0; turn < 3; turn++) {
         drive(&p);
-        CHECK_EQ(p.count, 1);
-        CHECK_EQ(rounds_up(), 0);
-        set_rounds_up(1);
+        CHECK_EQ(p.count, UPWARD);
+        CHECK_EQ(rounding(), NEAREST);
+        rounding_force(UPWARD);
     }
-    set_rounds_up(0);
+    rounding_force(NEAREST);
     pair_fini(&p);
 }
 
 TEST(full_state_keeps_rounding_apart)
 {
-    struct weft__full_state before;
-    struct weft__full_state after;
     struct pair p;
 
     pair_init(&p, round_up);
-    weft__full_state_read(&before);
     for (int turn = 0; turn < 2; turn++) {
+        CHECK_EQ(rounding(), NEAREST);
         drive(&p);
-        weft__full_state_read(&after);
-        CHECK_EQ(after.mxcsr, before.mxcsr);
-        CHECK_EQ(after.x87, before.x87);
     }
+    CHECK_EQ(rounding(), NEAREST);
     CHECK(p.count);
     pair_fini(&p);
 }
-#endif
 
 /* --- What unwinders see
  * --------------------------------------------------------------------------- */
 
-/** Program counters, innermost first. */
-struct trace {
-    void *pcs[64];
-    int count;
-};
 static struct trace trace;
 
 static void take_trace(void *arg)
 {
     struct pair *p = arg;
 
-    trace.count = backtrace(trace.pcs, 64);
+    trace_take(&trace);
     weft__context_switch_final(&p->body, &p->driver);
 }
 
-/** Where the function begins that a return address belongs to; the call is right before it. */
-static void *function_of(void *return_address)
+__attribute__((noinline)) static void drive_traced(struct pair *p)
 {
-    return _Unwind_FindEnclosingFunction(return_address);
+    drive(p);
+    __asm__ volatile("");
 }
 
 TEST(a_backtrace_ends_with_the_context)
@@ -473,12 +385,18 @@ TEST(a_backtrace_ends_with_the_context)
     struct pair p;
 
     pair_init(&p, take_trace);
-    drive(&p);
+    drive_traced(&p);
     CHECK(trace.count >= 2 && trace.count < 10);
-    for (int i = 0; i < trace.count; i++)
-        CHECK(function_of(trace.pcs[i]) != (void *)(uintptr_t)drive);
+    CHECK(!in_trace(&trace, (void (*)(void))(uintptr_t)drive_traced));
     pair_fini(&p);
 }
+
+/** Where a frame keeps its caller's: at the place that the pointer names, on RISC-V below it. */
+#ifdef __riscv
+#define FRAME_LINK (-2)
+#else
+#define FRAME_LINK 0
+#endif
 
 static void walk_frame_pointers(void *arg)
 {
@@ -486,8 +404,10 @@ static void walk_frame_pointers(void *arg)
     char **frame = __builtin_frame_address(0);
 
     for (p->count = 0; frame && p->count < 10; p->count++) {
-        CHECK((char *)frame >= p->stack && (char *)frame < p->stack + STACK_SIZE);
-        frame = (char **)(void *)*frame;
+        char *link = (char *)(frame + FRAME_LINK);
+
+        CHECK(link >= p->stack && link < p->stack + STACK_SIZE);
+        frame = (char **)(void *)frame[FRAME_LINK];
     }
     weft__context_switch_final(&p->body, &p->driver);
 }
@@ -502,17 +422,16 @@ TEST(a_walk_of_frame_pointers_ends_with_the_context)
     pair_fini(&p);
 }
 
-#if !WEFT_UCONTEXT
+#if WEFT__SWITCH == WEFT__SWITCH_X86_64
 TEST(a_backtrace_ends_whatever_lies_above)
 {
     struct pair p;
 
     pair_init(&p, take_trace);
-    ((uintptr_t *)p.body.sp)[7] = (uintptr_t)drive + 2; /* what would be a return address */
-    drive(&p);
+    ((uintptr_t *)p.body.sp)[7] = (uintptr_t)drive_traced + 2; /* what would be a return address */
+    drive_traced(&p);
     CHECK(trace.count >= 2 && trace.count < 10);
-    for (int i = 0; i < trace.count; i++)
-        CHECK(function_of(trace.pcs[i]) != (void *)(uintptr_t)drive);
+    CHECK(!in_trace(&trace, (void (*)(void))(uintptr_t)drive_traced));
     pair_fini(&p);
 }
 #endif
@@ -609,189 +528,3 @@ TEST(gdb_sees_where_the_stack_ends)
     CHECK(!strstr(text, "Backtrace stopped"));
     CHECK(!strstr(text, "fork_for_debugger"));
 }
-
-/* --- The instructions of the x86-64 switch -----------------------------------------------------
- */
-
-#if !WEFT_UCONTEXT
-
-/** Fills the callee-saved registers from seed on, switches, and stores what it finds then. */
-void test_switch_with_registers(void **from, void *const *to, uint64_t seed, uint64_t found[6]);
-__asm__(".text\n"
-        "test_switch_with_registers:\n"
-        "pushq %rbp\npushq %rbx\npushq %r12\npushq %r13\npushq %r14\npushq %r15\npushq %rcx\n"
-        "leaq 0(%rdx),%rbp\nleaq 1(%rdx),%rbx\nleaq 2(%rdx),%r12\n"
-        "leaq 3(%rdx),%r13\nleaq 4(%rdx),%r14\nleaq 5(%rdx),%r15\n"
-        "callq weft__switch\n"
-        "popq %rcx\n"
-        "movq %rbp,0(%rcx)\nmovq %rbx,8(%rcx)\nmovq %r12,16(%rcx)\n"
-        "movq %r13,24(%rcx)\nmovq %r14,32(%rcx)\nmovq %r15,40(%rcx)\n"
-        "popq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbx\npopq %rbp\n"
-        "retq\n");
-
-static void check_registers(const uint64_t found[6], uint64_t seed)
-{
-    for (uint64_t i = 0; i < 6; i++)
-        CHECK_EQ(found[i], seed + i);
-}
-
-static void switch_with_registers(void *arg)
-{
-    struct pair *p = arg;
-    uint64_t found[6];
-
-    for (uint64_t seed = 1000;; seed += 10) {
-        test_switch_with_registers(&p->body.sp, &p->driver.sp, seed, found);
-        check_registers(found, seed);
-        p->count++;
-    }
-}
-
-TEST(registers_survive_on_both_sides)
-{
-    uint64_t found[6];
-    struct pair p;
-
-    pair_init(&p, switch_with_registers);
-    /* Without annotations, so also without the entry function that reports an arrival. */
-    weft__context_prepare(&p.body, p.stack, p.stack + STACK_SIZE, switch_with_registers, &p);
-    for (uint64_t seed = 5; seed < 100; seed += 10) {
-        test_switch_with_registers(&p.driver.sp, &p.body.sp, seed, found);
-        check_registers(found, seed);
-    }
-    CHECK_EQ(p.count, 9);
-    weft__valgrind_deregister(p.valgrind_id);
-    munmap(p.stack, STACK_SIZE);
-}
-
-#ifdef __CET__
-static bool resumes_at_a_mark(const struct pair *p)
-{
-    static const unsigned char endbr64[4] = {0xf3, 0x0f, 0x1e, 0xfa};
-
-    return memcmp(((void **)p->body.sp)[6], endbr64, 4) == 0;
-}
-
-__attribute__((noinline)) static ssize_t switch_as_the_last_act(struct pair *p)
-{
-    return weft__context_switch_with(&p->body, &p->driver, 0);
-}
-
-__attribute__((noinline)) static int switch_int_as_the_last_act(struct pair *p)
-{
-    return weft__context_switch_int(&p->body, &p->driver, 0);
-}
-
-static void switch_in_each_way(void *arg)
-{
-    struct pair *p = arg;
-
-    back(p);
-    p->count += (int)switch_as_the_last_act(p);
-    p->count += switch_int_as_the_last_act(p);
-    weft__context_switch_final(&p->body, &p->driver);
-}
-
-TEST(every_way_back_is_marked_for_branch_tracking)
-{
-    struct pair p;
-
-    pair_init(&p, switch_in_each_way);
-    for (int way = 0; way < 3; way++) {
-        drive(&p);
-        CHECK(resumes_at_a_mark(&p));
-    }
-    drive(&p);
-    CHECK(p.body.sp == NULL);
-    pair_fini(&p);
-}
-#endif
-
-#if !WEFT__SANITIZED && !WEFT__VALGRIND
-
-/** The instructions of the switch that were looked at, and the context's stack. */
-static struct {
-    int looked_at;
-    int in_body;
-    char *low;
-} steps;
-
-__attribute__((noinline)) static void step_driver(struct pair *p)
-{
-    weft__context_switch(&p->driver, &p->body);
-    __asm__ volatile("");
-}
-
-__attribute__((noinline)) static void step_body(void *arg)
-{
-    struct pair *p = arg;
-
-    back(p);
-    back(p);
-    weft__context_switch_final(&p->body, &p->driver);
-}
-
-static bool in_trace(const struct trace *t, void (*function)(void))
-{
-    for (int i = 0; i < t->count; i++)
-        if (function_of(t->pcs[i]) == (void *)(uintptr_t)function)
-            return true;
-    return false;
-}
-
-/** At each instruction: whose frames are seen depends on whose stack it is, and on nothing else. */
-static void on_step(int signal, siginfo_t *info, void *context)
-{
-    const ucontext_t *at = context;
-    char *pc = (char *)at->uc_mcontext.gregs[REG_RIP];
-    char *sp = (char *)at->uc_mcontext.gregs[REG_RSP];
-    void *function = function_of(pc + 1);
-    struct trace t;
-
-    (void)signal;
-    (void)info;
-    if (function != (void *)(uintptr_t)weft__switch &&
-        function != (void *)(uintptr_t)weft__switch_final)
-        return;
-    t.count = backtrace(t.pcs, 64);
-    steps.looked_at++;
-    if (sp >= steps.low && sp <= steps.low + STACK_SIZE) {
-        steps.in_body++;
-        CHECK(t.count < 12);
-        CHECK(!in_trace(&t, (void (*)(void))(uintptr_t)step_driver));
-    } else {
-        CHECK(in_trace(&t, (void (*)(void))(uintptr_t)step_driver));
-    }
-}
-
-/** Sets or clears the flag that traps after each instruction. */
-static void single_step(bool on)
-{
-    if (on)
-        __asm__ volatile("pushfq\norq $0x100,(%%rsp)\npopfq" ::: "memory", "cc");
-    else
-        __asm__ volatile("pushfq\nandq $~0x100,(%%rsp)\npopfq" ::: "memory", "cc");
-}
-
-TEST(unwinding_is_right_at_every_instruction_of_a_switch)
-{
-    struct sigaction action = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
-    struct pair p;
-
-    pair_init(&p, step_body);
-    steps.low = p.stack;
-    backtrace(trace.pcs, 1); /* loads libgcc now and not in the handler */
-    sigaction(SIGTRAP, &action, NULL);
-    single_step(true);
-    step_driver(&p);
-    step_driver(&p);
-    step_driver(&p);
-    single_step(false);
-    CHECK(steps.looked_at > 80);
-    CHECK(steps.in_body > 30);
-    CHECK(p.body.sp == NULL);
-    pair_fini(&p);
-}
-
-#endif
-#endif

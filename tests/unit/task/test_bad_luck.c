@@ -27,7 +27,7 @@
 
 #include "fault.h"
 #include "loop/poller_backend.h"
-#include "machine/context.h"
+#include "rounding.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -654,29 +654,11 @@ TEST_EACH_ENGINE(a_loop_stopped_by_a_callback_keeps_its_tasks_for_the_next_run)
     CHECK_OK(weft_loop_free(loop));
 }
 
-/* Control words. (fegetround and fesetround of libm would say the same of one of the two.) */
-
-#ifdef __x86_64__
-
-/** Ways to round, as both control words count them. */
-enum rounding { NEAREST, DOWNWARD, UPWARD };
-
-/** How SSE and x87 round; -1 when they differ. */
-static int rounding(void)
-{
-    struct weft__full_state state;
-    weft__full_state_read(&state);
-    int sse = (int)(state.mxcsr >> 13 & 3), x87 = state.x87 >> 10 & 3;
-    return sse == x87 ? sse : -1;
-}
+/* Control words. */
 
 static void set_rounding(enum rounding mode)
 {
-    struct weft__full_state state;
-    weft__full_state_read(&state);
-    state.mxcsr = (state.mxcsr & ~(3u << 13)) | (uint32_t)mode << 13;
-    state.x87 = (uint16_t)((state.x87 & ~(3u << 10)) | (unsigned)mode << 10);
-    weft__full_state_load(&state);
+    rounding_force(mode);
     CHECK_EQ(rounding(), mode);
 }
 
@@ -753,5 +735,3 @@ TASK_TEST(children_that_a_full_state_task_starts_at_once_do_not_see_its_rounding
     CHECK_EQ(weft_scope_exit(&s, 0), 0);
     CHECK_EQ(rounding(), NEAREST);
 }
-
-#endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * context_ucontext.c: changing stacks with the C library's own calls
+ * ucontext.c: changing stacks with the C library's own calls
  *
  * For architectures without a switch of ours, and with -DWEFT_UCONTEXT=1 for anyone who doubts ours
  * or must run under shadow stacks, which the C library knows how to switch. The ucontext_t of a
@@ -8,7 +8,7 @@
  * weft__context is the same in both builds. Each switch saves and restores the signal mask by a
  * system call: slow, and the mask belongs to the context here, not to the thread. It also gives
  * each context floating-point control words of its own, which ours does not, so these are carried
- * over (on x86-64).
+ * over (control.h).
  *
  * Not available in C libraries that have no swapcontext (musl).
  */
@@ -16,17 +16,9 @@
 
 #include "machine/context.h"
 
-#if WEFT_UCONTEXT
+#if WEFT__SWITCH == WEFT__SWITCH_UCONTEXT
 
 #include <ucontext.h>
-
-/** How floating-point arithmetic rounds and traps. */
-struct control {
-    /** SSE control and status. */
-    uint32_t mxcsr;
-    /** x87 control word. */
-    uint16_t x87;
-};
 
 /** What lies on the stack of a suspended context. */
 struct suspended {
@@ -35,7 +27,7 @@ struct suspended {
     /** What its switch returns; set by whoever resumes it. */
     ssize_t value;
     /** What is in force when it goes on; set by whoever resumes it. */
-    struct control control;
+    struct weft__control control;
 };
 
 /** What a new context begins with; lies at the top of its stack. */
@@ -47,35 +39,13 @@ struct beginning {
     void *arg;
 };
 
-/** Notes what is in force here for the context that goes on. */
-static void hand_over_control(struct suspended *there)
-{
-#ifdef __x86_64__
-    __asm__ volatile("stmxcsr %0" : "=m"(there->control.mxcsr));
-    __asm__ volatile("fnstcw %0" : "=m"(there->control.x87));
-#else
-    (void)there;
-#endif
-}
-
-/** In the context that goes on: puts in force what its own saved state has just replaced. */
-static void take_over_control(const struct suspended *here)
-{
-#ifdef __x86_64__
-    __asm__ volatile("ldmxcsr %0" : : "m"(here->control.mxcsr));
-    __asm__ volatile("fldcw %0" : : "m"(here->control.x87));
-#else
-    (void)here;
-#endif
-}
-
 /** makecontext passes ints only, so the pointer arrives in two halves. */
 static void begin(unsigned high, unsigned low)
 {
     uintptr_t address = (uintptr_t)((uint64_t)high << 32 | low);
     const struct beginning *b = (const struct beginning *)address;
 
-    take_over_control(&b->suspended);
+    weft__control_load(&b->suspended.control);
     b->entry(b->arg);
     __builtin_unreachable();
 }
@@ -120,9 +90,10 @@ ssize_t weft__switch(void **from_sp, void *const *to_sp, ssize_t value)
 
     *from_sp = &here;
     there->value = value;
-    hand_over_control(there);
+    weft__control_read(&there->control);
     swapcontext(&here.context, &there->context);
-    take_over_control(&here);
+    /* Its own saved state has just replaced them. */
+    weft__control_load(&here.control);
     return here.value;
 }
 
@@ -136,7 +107,7 @@ void weft__switch_final(void *const *to_sp, ssize_t value)
     struct suspended *there = (struct suspended *)*to_sp;
 
     there->value = value;
-    hand_over_control(there);
+    weft__control_read(&there->control);
     setcontext(&there->context);
     __builtin_unreachable();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * switch_x86_64.S: changing stacks on x86-64 (System V ABI)
+ * x86_64.S: changing stacks on x86-64 (System V ABI)
  *
  * A switch is a function call that returns on another stack. The compiler expects of any call that
  * the callee-saved registers survive, and nothing else, so those six, the return address and the
@@ -37,7 +37,9 @@
  * the new stack, whose frame has the same shape, so a profiler's signal may arrive anywhere.
  */
 
-#if defined(__x86_64__) && defined(__LP64__) && !(defined(WEFT_UCONTEXT) && WEFT_UCONTEXT)
+#include "machine/switch/frame.h"
+
+#if WEFT__SWITCH == WEFT__SWITCH_X86_64
 
     .text
 
