@@ -34,8 +34,8 @@ static int program(void *unused)
         rc = weft_write_all(fds[1], "x", 1);
     if (rc == 0)
         rc = read_one(fds[0]);
-    weft_close(fds[0]);
-    weft_close(fds[1]);
+    (void)weft_close(fds[0]);
+    (void)weft_close(fds[1]);
     return rc;
 }
 

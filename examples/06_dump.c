@@ -17,7 +17,7 @@ static int keep(struct weft_mutex *lock)
     if (rc < 0)
         return rc;
     rc = weft_sleep(1 * WEFT_MIN);
-    weft_mutex_unlock(lock);
+    (void)weft_mutex_unlock(lock);
     return rc;
 }
 WEFT_TASK(keep, struct weft_mutex *);
@@ -54,8 +54,8 @@ static int program(void *unused)
     weft_go_fn(&scope, look, weft_loop_current());
     weft_go(&scope, read_pipe, fds[0]);
     rc = weft_scope_exit(&scope, 0);
-    weft_close(fds[0]);
-    weft_close(fds[1]);
+    (void)weft_close(fds[0]);
+    (void)weft_close(fds[1]);
     return rc == -ECANCELED ? 0 : rc;
 }
 

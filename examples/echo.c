@@ -30,8 +30,8 @@ static int server(void *text)
         return listener;
     while ((fd = weft_accept(listener, NULL)) >= 0)
         if (weft_go(weft_root(NULL), echo, fd) < 0)
-            weft_close(fd);
-    weft_close(listener);
+            (void)weft_close(fd);
+    (void)weft_close(listener);
     return fd;
 }
 

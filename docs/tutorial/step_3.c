@@ -61,7 +61,7 @@ static int ask(struct weft_address server, int number)
     if (n >= 0)
         printf("%.*s\n", (int)n, text);
     if (fd >= 0)
-        weft_close(fd);
+        (void)weft_close(fd);
     return n < 0 ? (int)n : 0;
 }
 WEFT_TASK(ask, struct weft_address, int);
@@ -94,7 +94,7 @@ static int program(void *unused)
     rc = ask_four(fd);
     weft_scope_cancel(&scope, 0);
     rc = weft_scope_exit(&scope, rc);
-    weft_close(fd);
+    (void)weft_close(fd);
     printf("%.0f s\n", (double)(weft_clock() - start) / 1e9);
     return rc;
 }

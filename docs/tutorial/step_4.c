@@ -56,7 +56,7 @@ static int ask_twice(int server)
         rc = (int)weft_within(500 * WEFT_MS, ask(fd, 1 * WEFT_SEC));
         printf("in too great a hurry: %s\n", weft_strerrorname(rc));
     }
-    weft_close(fd);
+    (void)weft_close(fd);
     return rc == -ETIMEDOUT ? 0 : rc;
 }
 
@@ -75,7 +75,7 @@ static int program(void *unused)
     rc = ask_twice(fd);
     weft_scope_cancel(&scope, 0);
     rc = weft_scope_exit(&scope, rc);
-    weft_close(fd);
+    (void)weft_close(fd);
     return rc;
 }
 

@@ -79,9 +79,9 @@ static int print_lines(int fd)
     if (rc == 0) {
         weft_gen_each(numbers, line) puts(line);
         rc = weft_gen_result(numbers);
-        weft_gen_close(numbers);
+        (void)weft_gen_close(numbers);
     }
-    weft_gen_close(source);
+    (void)weft_gen_close(source);
     return rc;
 }
 
@@ -96,7 +96,7 @@ static int program(void *unused)
     weft_scope_enter(&scope, WEFT_FOREVER);
     weft_go(&scope, send_pieces, fds[1]);
     rc = weft_scope_exit(&scope, print_lines(fds[0]));
-    weft_close(fds[0]);
+    (void)weft_close(fds[0]);
     if (rc >= 0)
         printf("%d lines\n", rc);
     return rc;

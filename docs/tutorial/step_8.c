@@ -40,7 +40,7 @@ static void write_digit(void *arg)
         rc = weft_loop_call_later(transfer->loop, 10 * WEFT_MS, write_digit, transfer,
                                   &transfer->next);
     if (rc < 0)
-        weft_future_set(transfer->number, rc, NULL);
+        (void)weft_future_set(transfer->number, rc, NULL);
 }
 
 static void read_digit(void *arg)
@@ -49,9 +49,9 @@ static void read_digit(void *arg)
     char byte;
 
     if (read(transfer->fds[0], &byte, 1) != 1 || transfer->len == sizeof transfer->text - 1)
-        weft_future_set(transfer->number, -EIO, NULL);
+        (void)weft_future_set(transfer->number, -EIO, NULL);
     else if (byte == '\n')
-        weft_future_set(transfer->number, atoi(transfer->text), NULL);
+        (void)weft_future_set(transfer->number, atoi(transfer->text), NULL);
     else
         transfer->text[transfer->len++] = byte;
 }
@@ -67,7 +67,7 @@ static int transfer_start(struct transfer *transfer)
 
 static void transfer_stop(struct transfer *transfer)
 {
-    weft_loop_remove_reader(transfer->loop, transfer->fds[0]);
+    (void)weft_loop_remove_reader(transfer->loop, transfer->fds[0]);
     weft_handle_cancel(transfer->next);
 }
 
@@ -87,8 +87,8 @@ static int program(void *unused)
         transfer_stop(&transfer);
         weft_future_unref(transfer.number);
     }
-    weft_close(transfer.fds[0]);
-    weft_close(transfer.fds[1]);
+    (void)weft_close(transfer.fds[0]);
+    (void)weft_close(transfer.fds[1]);
     if (rc == 0 && number >= 0)
         printf("the number is %d\n", number);
     return rc < 0 ? rc : number;

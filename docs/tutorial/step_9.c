@@ -30,7 +30,7 @@ static int deposit(struct account *account)
     rc = weft_yield(); /* a wait: others may run */
     account->balance = balance + 1;
     if (account->locked)
-        weft_mutex_unlock(&account->lock);
+        (void)weft_mutex_unlock(&account->lock);
     return rc;
 }
 WEFT_TASK(deposit, struct account *);

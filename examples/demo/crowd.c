@@ -111,7 +111,7 @@ static ssize_t ask_until_answered(struct call *call)
     for (size_t i = 0; i < 3 && n == -ETIMEDOUT; i++)
         n = ask(fd, call, patience[i]);
     if (fd >= 0)
-        weft_close(fd);
+        (void)weft_close(fd);
     return n;
 }
 

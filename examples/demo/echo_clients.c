@@ -36,7 +36,7 @@ int echo_start(struct server *server)
 
     if (fd < 0)
         return fd;
-    weft_address_format(&server->address, text, sizeof text);
+    (void)weft_address_format(&server->address, text, sizeof text);
     server->pids[0] = fork_bound();
     if (server->pids[0] == 0)
         _exit(exec_echo(text) < 0);
@@ -111,7 +111,7 @@ static int echo_client(struct echo_client *client)
     weft_scope_enter(&scope, WEFT_FOREVER);
     weft_go(&scope, send_bytes, client, fd);
     int rc = weft_scope_exit(&scope, compare_bytes(client, fd));
-    weft_close(fd);
+    (void)weft_close(fd);
     client->right = rc == 0;
     if (rc == 0)
         row_answer();

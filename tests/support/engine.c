@@ -60,3 +60,10 @@ bool test_engine_is(const char *engine)
 {
     return selected && strcmp(selected, engine) == 0;
 }
+
+void test_takes(unsigned seconds)
+{
+    const char *slow = getenv("WEFT_SLOW");
+    if (!test_engine_is("sim") && !(slow && strcmp(slow, "1") == 0))
+        SKIP("takes %u seconds of real time; WEFT_SLOW=1 takes them", seconds);
+}

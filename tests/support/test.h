@@ -81,6 +81,9 @@ const char *test_engine(void);
 /** Whether this run is for the engine of that name. */
 bool test_engine_is(const char *engine);
 
+/** Skips what takes seconds: only a simulated world has them for nothing. WEFT_SLOW=1 waits. */
+void test_takes(unsigned seconds);
+
 /**
  * Why tests cannot run on `engine` on this machine, or NULL when they can. Called in the child
  * before anything is counted.

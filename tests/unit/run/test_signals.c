@@ -278,8 +278,7 @@ TEST_EACH_ENGINE(after_two_seconds_sigquit_dumps_again)
     struct child child;
     const char *at;
     int count = 0;
-    if (!test_engine_is("sim"))
-        SKIP("takes six seconds of real time");
+    test_takes(6);
     run_child(quit_twice_slowly, &child);
     CHECK_EXIT(child, 0);
     for (at = child.said; (at = strstr(at, "weft: 1 tasks")) != NULL; at++)
@@ -334,8 +333,7 @@ static int take_sigquit_over(void)
 TEST_EACH_ENGINE(a_handler_installed_after_a_dump_is_not_replaced_two_seconds_later)
 {
     struct child child;
-    if (!test_engine_is("sim"))
-        SKIP("takes three seconds of real time");
+    test_takes(3);
     run_child(take_sigquit_over, &child);
     CHECK_EXIT(child, 0);
 }
