@@ -106,8 +106,8 @@ WEFT_API int weft_loop_running(const struct weft_loop *loop);
  * left, or an error as weft_loop_run_forever. */
 WEFT_API int weft_loop_step(struct weft_loop *loop, weft_ns timeout);
 
-/** A descriptor that becomes readable when a step would find something, -ENOTSUP for an engine that
- *  has none (poll, sim). Plain. It stays the loop's. */
+/** A descriptor that becomes readable when a step would find something; -ENOTSUP for an engine that
+ *  has none (poll, sim); -EMFILE, -ENFILE, -ENOMEM. Plain. It stays the loop's. */
 WEFT_API int weft_loop_fd(const struct weft_loop *loop);
 
 /** How long a step may wait: 0 when something is ready, WEFT_FOREVER when only a descriptor can

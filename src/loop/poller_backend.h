@@ -221,7 +221,7 @@ struct weft__poller_ops {
     int (*wait)(struct weft__poller *poller, weft_ns timeout);
 
     /** A descriptor that is readable when wait would find something and `due` is 0; -ENOTSUP. */
-    int (*fd)(const struct weft__poller *poller);
+    int (*fd)(struct weft__poller *poller);
 
     /** The parent's engine in a forked child: closes descriptors, touches nothing that is shared.
      *  Close follows. Optional. */

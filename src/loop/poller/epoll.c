@@ -203,7 +203,7 @@ static int engine_wait(struct weft__poller *poller, weft_ns timeout)
     return count + weft__readiness_always(poller);
 }
 
-static int engine_fd(const struct weft__poller *poller)
+static int engine_fd(struct weft__poller *poller)
 {
     return ((const struct epoll_engine *)(const void *)poller)->fd;
 }

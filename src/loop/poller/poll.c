@@ -128,7 +128,7 @@ static int engine_wait(struct weft__poller *poller, weft_ns timeout)
     return count;
 }
 
-static int engine_fd(const struct weft__poller *poller)
+static int engine_fd(struct weft__poller *poller)
 {
     (void)poller;
     return -ENOTSUP;

@@ -699,7 +699,7 @@ TEST(a_forked_child_cannot_submit_in_its_parents_name)
 static int abandon_and_close(void *arg)
 {
     struct weft__poller *poller = arg;
-    int fd = poller->ops->fd(poller);
+    int fd = weft__uring_of(poller)->ring.fd;
     poller->ops->abandon(poller);
     int gone = fcntl(fd, F_GETFD) == -1;
     poller->ops->close(poller);

@@ -8,6 +8,7 @@
  */
 #include "test.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -392,6 +393,63 @@ TEST_EACH_ENGINE(a_foreign_loop_can_drive_ours)
     weft_handle_cancel(later);
     CHECK_EQ(weft_loop_step(loop, 0), 0);
     CHECK(weft_loop_fd(loop) >= 0 || weft_loop_fd(loop) == -ENOTSUP);
+    close_loop();
+}
+
+/** One turn of somebody else's loop, which sleeps on our descriptor and never inside ours. */
+static void foreign_turn(int fd)
+{
+    weft_ns timeout = weft_loop_timeout(loop);
+    if (timeout != 0) {
+        struct pollfd ours = {.fd = fd, .events = POLLIN};
+        int ms = timeout == WEFT_FOREVER ? 20000 : (int)(timeout / WEFT_MS) + 1;
+        int rc = poll(&ours, 1, ms);
+        CHECK(rc > 0 || (rc == 0 && timeout != WEFT_FOREVER));
+    }
+    CHECK(weft_loop_step(loop, 0) >= 0);
+}
+
+static void *write_in_a_thread(void *arg)
+{
+    CHECK_EQ(write(pipe_fds[1], arg, 1), 1);
+    return NULL;
+}
+
+static void *note_from_a_thread(void *arg)
+{
+    CHECK_OK(weft_loop_call_soon_threadsafe(loop, note, arg));
+    return NULL;
+}
+
+/** Makes foreign turns until the trail is that, while a thread does something. */
+static void drive_until(const char *expected, int fd, void *(*fn)(void *arg), void *arg)
+{
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, fn, arg), 0);
+    while (strcmp(trail, expected) != 0)
+        foreign_turn(fd);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+TEST_EACH_ENGINE(a_foreign_loop_that_sleeps_on_our_descriptor_misses_nothing)
+{
+    open_loop();
+    int fd = weft_loop_fd(loop);
+    if (fd < 0) {
+        CHECK_ERR(fd, -ENOTSUP);
+        close_loop();
+        SKIP("this engine has no descriptor");
+    }
+    CHECK_EQ(pipe(pipe_fds), 0);
+    CHECK_OK(weft_loop_add_reader(loop, pipe_fds[0], read_byte, b));
+    drive_until("a", fd, write_in_a_thread, a);
+    drive_until("ab", fd, write_in_a_thread, b);
+    CHECK_OK(weft_loop_call_later(loop, WEFT_MS, note, c, NULL));
+    while (strcmp(trail, "abc") != 0)
+        foreign_turn(fd);
+    drive_until("abcd", fd, note_from_a_thread, d);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
     close_loop();
 }
 

@@ -297,7 +297,7 @@ TEST(a_wild_number_makes_no_room_for_millions)
 }
 
 /** How many files an epoll descriptor watches. */
-static int watched_by(const struct weft__poller *poller)
+static int watched_by(struct weft__poller *poller)
 {
     char path[64], line[256];
     int count = 0;

@@ -219,6 +219,7 @@ enum weft__uring_opcode {
 #define WEFT__URING_SQ_TASKRUN (1u << 2)
 
 /* Opcodes of register. */
+#define WEFT__URING_REGISTER_EVENTFD 4u
 #define WEFT__URING_REGISTER_PROBE 8u
 #define WEFT__URING_REGISTER_MAX_WORKERS 19u /* 5.15 */
 

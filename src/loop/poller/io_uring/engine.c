@@ -26,6 +26,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 
 /** Room in the submission queue; a full one is handed over in between. */
 #define SQ_ENTRIES 256u
@@ -60,14 +61,23 @@ static int engine_open(const struct weft_sys *sys, struct weft__poller **ret)
     }
     limit_workers(&engine->ring);
     weft__poller_init(&engine->poller, &weft__poller_io_uring, sys);
+    engine->event_fd = -1;
     weft__list_init(&engine->dirty);
     weft__uring_slots_init(engine);
     *ret = &engine->poller;
     return 0;
 }
 
+static void close_event(struct weft__uring *engine)
+{
+    if (engine->event_fd >= 0)
+        (void)weft__sys_call(engine->poller.sys, close, engine->event_fd);
+    engine->event_fd = -1;
+}
+
 static void engine_abandon(struct weft__poller *poller)
 {
+    close_event(weft__uring_of(poller));
     weft__ring_abandon(&weft__uring_of(poller)->ring);
 }
 
@@ -76,6 +86,7 @@ static void engine_close(struct weft__poller *poller)
     struct weft__uring *engine = weft__uring_of(poller);
     const struct weft_sys *sys = poller->sys;
     weft__ring_close(&engine->ring);
+    close_event(engine);
     weft__uring_slots_fini(engine);
     weft__poller_fini(poller);
     sys->realloc(sys, engine, 0);
@@ -222,9 +233,18 @@ static int enter(struct weft__uring *engine, int hurry, weft_ns timeout)
     }
 }
 
+/** Before the look at the results: what comes after it is told again. */
+static void drain_event(const struct weft__uring *engine)
+{
+    uint64_t count;
+    if (engine->event_fd >= 0)
+        (void)weft__sys_call(engine->poller.sys, read, engine->event_fd, &count, sizeof count);
+}
+
 static int engine_wait(struct weft__poller *poller, weft_ns timeout)
 {
     struct weft__uring *engine = weft__uring_of(poller);
+    drain_event(engine);
     push_all(engine);
     int count = weft__poller_settle(poller);
     int rc = enter(engine, count > 0 || !weft__list_empty(&engine->dirty), timeout);
@@ -237,9 +257,27 @@ static int engine_wait(struct weft__poller *poller, weft_ns timeout)
     return rc < 0 ? rc : count;
 }
 
-static int engine_fd(const struct weft__poller *poller)
+/** The ring's own descriptor is not enough: who sleeps on it is not woken (seen on Linux 6.18) by a
+ *  completion that waits for us to enter the kernel, as it does with DEFER_TASKRUN. */
+static int engine_fd(struct weft__poller *poller)
 {
-    return ((const struct weft__uring *)(const void *)poller)->ring.fd;
+    struct weft__uring *engine = weft__uring_of(poller);
+    if (engine->event_fd >= 0)
+        return engine->event_fd;
+    int fd = weft__sys_call(poller->sys, eventfd, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        return fd;
+    int rc = weft__sys_call(poller->sys, io_uring_register, engine->ring.fd,
+                            WEFT__URING_REGISTER_EVENTFD, &fd, 1);
+    if (rc < 0) {
+        (void)weft__sys_call(poller->sys, close, fd);
+        return rc;
+    }
+    engine->event_fd = fd;
+    /* What has come before is not told by it: the first look finds it readable. */
+    uint64_t one = 1;
+    (void)weft__sys_call(poller->sys, write, fd, &one, sizeof one);
+    return fd;
 }
 
 const struct weft__poller_ops weft__poller_io_uring = {

@@ -70,6 +70,8 @@ struct weft__uring {
     uint32_t slot_count;
     /** The first free one; slot_count: none. */
     uint32_t free_slot;
+    /** What a foreign loop sleeps on; -1: nobody has asked for it. */
+    int event_fd;
 };
 
 static inline struct weft__uring *weft__uring_of(struct weft__poller *poller)
