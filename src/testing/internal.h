@@ -7,6 +7,7 @@
  *     faults.c      the table that fails calls      sweep.c       a scenario for each fault point
  *     last_words.c  what a signal interrupted       open.c        which descriptors are open
  *     ring.c        failing requests of io_uring
+ *     seeds.c       a program under many seeds
  *     run.c         one program over one table
  *     sequencer.c   steps in a fixed order
  *
@@ -74,6 +75,12 @@ void weft__last_words_begin(struct weft__last_words *last);
 void weft__last_words_end(const struct weft__last_words *last);
 /** Chooses the words, with their newline. */
 void weft__last_words_set(const char *format, ...) WEFT_PRINTF(1, 2);
+
+/* run.c */
+
+/** weft_testing_run_on; the trace of the schedule goes to *ret_trace. */
+int weft__testing_run_on(const struct weft_sys *sys, uint64_t seed, int (*program)(void *arg),
+                         void *arg, uint64_t *ret_trace);
 
 /* open.c */
 

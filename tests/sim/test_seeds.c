@@ -58,7 +58,7 @@ static int fails_in_some_orders(void *arg)
 static int gives_a_code(void *arg)
 {
     (void)arg;
-    return seeds_seed() == 5 ? -1234 : 0;
+    return weft_testing_seed() == 5 ? -1234 : 0;
 }
 
 static int depends_on_what_came_before(void *arg)
@@ -74,21 +74,21 @@ static int depends_on_what_came_before(void *arg)
 static int leaves_a_descriptor(void *arg)
 {
     (void)arg;
-    EXPECT(seeds_sys()->eventfd(seeds_sys(), 0, 0) >= 0);
+    EXPECT(weft_testing_seed_sys()->eventfd(weft_testing_seed_sys(), 0, 0) >= 0);
     return 0;
 }
 
 static int leaves_memory(void *arg)
 {
     (void)arg;
-    EXPECT(seeds_sys()->realloc(seeds_sys(), NULL, 10) != NULL);
+    EXPECT(weft_testing_seed_sys()->realloc(weft_testing_seed_sys(), NULL, 10) != NULL);
     return 0;
 }
 
 static int crashes(void *arg)
 {
     (void)arg;
-    if (seeds_seed() == 7)
+    if (weft_testing_seed() == 7)
         abort();
     return 0;
 }
@@ -143,7 +143,7 @@ TEST(a_scenario_that_fails_in_some_orders_is_found_and_its_seeds_are_counted)
     forget_the_environment();
     check_planted("planted", fails_in_some_orders, "EXPECT(order[0] != 2 || order[1] != 0)");
     check_planted("planted", fails_in_some_orders, "of 300 seeds fail");
-    check_planted("planted", gives_a_code, "the scenario gives -1234");
+    check_planted("planted", gives_a_code, "the program gives -1234");
     check_planted("planted", gives_a_code, "1 of 300 seeds fail");
 }
 

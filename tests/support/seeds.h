@@ -27,7 +27,7 @@
 #define TEST_SUPPORT_SEEDS_H
 
 #include "test.h"
-#include <weft/sys.h>
+#include <weft/testing.h>
 
 /** Defines a scenario; its body returns 0, or a code that fails the seed. */
 #define SCENARIO(name)                                                                             \
@@ -40,30 +40,20 @@
 
 /** Notes a failure of this seed when the expression is false, and goes on. */
 #define EXPECT(expression)                                                                         \
-    ((expression) ? (void)0 : seeds_note_failure(__FILE__, __LINE__, "EXPECT(%s)", #expression))
+    ((expression) ? (void)0 : weft_testing_fail_at(WEFT_SITE, "EXPECT(%s)", #expression))
 
 /** As EXPECT, for two integers; both are printed. */
 #define EXPECT_EQ(left, right)                                                                     \
-    seeds_expect_eq(__FILE__, __LINE__, #left, #right, (intmax_t)(left), (intmax_t)(right))
+    seeds_expect_eq(WEFT_SITE, #left, #right, (intmax_t)(left), (intmax_t)(right))
 
 /** A number from 0 to sides - 1, chosen by the seed. */
-unsigned seeds_dice(unsigned sides);
-
-/** The seed that runs. */
-uint64_t seeds_seed(void);
-
-/** The world of the seed that runs, storm included. */
-const struct weft_sys *seeds_sys(void);
+#define seeds_dice weft_testing_dice
 
 /** What SCENARIO calls. */
 void seeds_run(const char *name, int (*scenario)(void *arg));
 
-/** What EXPECT calls. */
-void seeds_note_failure(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 /** What EXPECT_EQ calls. */
-void seeds_expect_eq(const char *file, int line, const char *left_text, const char *right_text,
-                     intmax_t left, intmax_t right);
+void seeds_expect_eq(const char *site, const char *left_text, const char *right_text, intmax_t left,
+                     intmax_t right);
 
 #endif
