@@ -3,6 +3,7 @@
  * assert.h: checks of our own code, and of our callers
  *
  * weft__assert    an internal invariant; off in release builds
+ * weft__assert_transition    the same of a step of a state machine, by a table of the steps allowed
  * weft__misuse    a caller broke a rule of the public interface: debug builds print a sentence that
  *                 names both sides and abort; release builds return the given code
  *
@@ -45,6 +46,24 @@ void weft__report(const char *format, ...) WEFT_PRINTF(1, 2);
 #else
 #define weft__assert(x) ((void)sizeof(!!(x)))
 #endif
+
+/**
+ * One transition of a state machine with at most eight states, as a bit: a table of those that may
+ * happen is one word. Tests look at `seen`, which debug builds alone have.
+ */
+#define WEFT__TRANSITION(from, to) (UINT64_C(1) << (8 * (from) + (to)))
+#if WEFT_DEBUG
+#define weft__assert_transition(allowed, seen, from, to)                                           \
+    ((seen) |= WEFT__TRANSITION(from, to),                                                         \
+     weft__likely((allowed)&WEFT__TRANSITION(from, to))                                            \
+         ? (void)0                                                                                 \
+         : weft__assert_failed("no transition from " #from " to " #to,                             \
+                               __FILE__ ":" WEFT__LINE(__LINE__)))
+#else
+#define weft__assert_transition(allowed, seen, from, to)                                           \
+    ((void)sizeof((allowed)&WEFT__TRANSITION(from, to)))
+#endif
+
 #define WEFT__LINE(line) WEFT__LINE_TEXT(line)
 #define WEFT__LINE_TEXT(line) #line
 

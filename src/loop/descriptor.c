@@ -231,17 +231,16 @@ void weft__descriptor_dequeue(struct weft__poller *poller, struct weft__op *op)
 
 /* --- How an operation ends ----------------------------------------------------------------- */
 
+#if WEFT_DEBUG
+WEFT__TLS uint64_t weft__op_transitions_seen;
+#endif
+
+#define OP_TRANSITION(from, to) | WEFT__TRANSITION(WEFT__OP_##from, WEFT__OP_##to)
+
 void weft__op_set_state(struct weft__op *op, enum weft__op_state state)
 {
-    static const unsigned char next[] = {
-        [WEFT__OP_IDLE] = 1u << WEFT__OP_QUEUED | 1u << WEFT__OP_DONE,
-        [WEFT__OP_QUEUED] = 1u << WEFT__OP_KERNEL | 1u << WEFT__OP_DONE,
-        [WEFT__OP_KERNEL] = 1u << WEFT__OP_CANCELLING | 1u << WEFT__OP_DONE | 1u << WEFT__OP_QUEUED,
-        [WEFT__OP_CANCELLING] = 1u << WEFT__OP_DONE,
-        [WEFT__OP_DONE] = 0,
-    };
-    weft__assert(next[op->state] & 1u << state);
-    (void)next;
+    weft__assert_transition(0 WEFT__OP_TRANSITIONS(OP_TRANSITION), weft__op_transitions_seen,
+                            op->state, state);
     op->state = (unsigned char)state;
 }
 

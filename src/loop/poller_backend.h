@@ -33,6 +33,7 @@
 #ifndef WEFT_LOOP_POLLER_BACKEND_H
 #define WEFT_LOOP_POLLER_BACKEND_H
 
+#include "base/assert.h"
 #include "base/list.h"
 
 #include <poll.h>
@@ -62,19 +63,38 @@ enum weft__op_code {
     WEFT__OP_CONNECT
 };
 
-/** Where an operation stands; see the picture above. */
+/** Where an operation stands; see the picture above, and WEFT__OP_TRANSITIONS. */
 enum weft__op_state {
-    /** Not submitted. Next: QUEUED, DONE. */
+    /** Not submitted. */
     WEFT__OP_IDLE,
-    /** In its descriptor's queue; the kernel does not know it. Next: KERNEL, DONE. */
+    /** In its descriptor's queue; the kernel does not know it. */
     WEFT__OP_QUEUED,
-    /** The kernel has it and its buffer. Next: CANCELLING, DONE; QUEUED when returned unserved. */
+    /** The kernel has it and its buffer. */
     WEFT__OP_KERNEL,
-    /** The kernel was asked to give it back. Next: DONE. */
+    /** The kernel was asked to give it back. */
     WEFT__OP_CANCELLING,
     /** Has its result. The end. */
     WEFT__OP_DONE
 };
+
+/**
+ * Every step that an operation can take, X(from, to). weft__op_set_state keeps to it; so does the
+ * model of operations that spin searches (docs/design/model), which must take each.
+ */
+#define WEFT__OP_TRANSITIONS(X)                                                                    \
+    X(IDLE, QUEUED)       /* submitted, and not over at once */                                    \
+    X(IDLE, DONE)         /* tried by an engine of readiness, and over */                          \
+    X(QUEUED, KERNEL)     /* its request is made */                                                \
+    X(QUEUED, DONE)       /* ready and tried; or withdrawn, or closed, before its request */       \
+    X(KERNEL, QUEUED)     /* given back unserved */                                                \
+    X(KERNEL, CANCELLING) /* cancelled, or its descriptor closed or another file's */              \
+    X(KERNEL, DONE)       /* its result came */                                                    \
+    X(CANCELLING, DONE)   /* its result came, whatever it is */
+
+#if WEFT_DEBUG
+/** The transitions that operations of this thread have taken, for tests. */
+extern WEFT__TLS uint64_t weft__op_transitions_seen;
+#endif
 
 /** The two directions of a descriptor. */
 enum weft__direction {

@@ -284,6 +284,11 @@ struct weft__runtime *weft__runtime_get(struct weft_loop *loop);
 void weft__task_finish(struct weft_task *task, int result, struct weft__coro *ret_coro);
 /** Frees a record that nobody needs. */
 void weft__task_free(struct weft_task *task);
+#if WEFT_DEBUG
+/** The transitions that waits of this thread have taken, for tests. */
+extern WEFT__TLS uint64_t weft__wait_transitions_seen;
+#endif
+
 /** The one way to change task->state. */
 static inline void weft__task_set_state(struct weft_task *task, enum weft__task_state state)
 {

@@ -12,9 +12,23 @@
 
 #include <stdio.h>
 
+#if WEFT_DEBUG
+WEFT__TLS uint64_t weft__wait_transitions_seen;
+#endif
+
+/* X(from, to); as WEFT__OP_TRANSITIONS, of the model too. */
+#define WAIT_TRANSITIONS(X)                                                                        \
+    X(INIT, PARKED)                                                                                \
+    X(INIT, WOKEN) /* before its task parked; listeners always */                                  \
+    X(PARKED, WOKEN)                                                                               \
+    X(PARKED, ABORTING) /* cancelled: its abort function is asked, and it or a wake decides */     \
+    X(ABORTING, WOKEN)
+#define WAIT_TRANSITION(from, to) | WEFT__TRANSITION(WEFT_WAIT_##from, WEFT_WAIT_##to)
+
 static void wait_set_state(struct weft_wait *wait, enum weft_wait_state state)
 {
-    weft__assert(state > wait->state);
+    weft__assert_transition(0 WAIT_TRANSITIONS(WAIT_TRANSITION), weft__wait_transitions_seen,
+                            wait->state, state);
     wait->state = (unsigned char)state;
 }
 
