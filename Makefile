@@ -172,8 +172,8 @@ machine_options := $(if $(MACHINE),--machine $(MACHINE) --binaries-only \
 # What `make test` needs installed.
 test_group := $(if $(MACHINE),cross,test)
 
-.PHONY: test demo bench bench-setup instructions tidy format format-check mutants seeds man clean
-.PHONY: help
+.PHONY: test demo bench bench-setup instructions model tidy format format-check mutants
+.PHONY: seeds man clean help
 test:
 	@$(SETUP) $(test_group)
 	@$(submake) tests examples
@@ -199,6 +199,11 @@ instructions:
 	@$(PYTHON) bench/instructions.py --cc '$(CC)' \
 	  --bin build/release$(compiler_suffix)/bench/count \
 	  $(if $(TEST),--only '$(TEST)') $(if $(UPDATE),--update)
+
+# The model of a waiting call against the code's tables; see docs/design/model.
+model:
+	@$(SETUP) model
+	@$(PYTHON) tools/model.py
 
 tidy:
 	@$(submake) library
@@ -238,6 +243,7 @@ help:
 	@echo '  make bench [BENCH=switch,queue] [ROUNDS=5] [SYSTEMS=weft,go]   measure; see build/bench'
 	@echo '  make bench-setup install the peers that make bench compares with'
 	@echo '  make instructions [UPDATE=1]   compare instruction counts with those committed'
+	@echo '  make model       search every order of what can meet a waiting call (spin)'
 	@echo '  make tidy        the rules of the source tree'
 	@echo '  make format      clang-format in place; format-check only looks'
 	@echo '  make mutants     build each planted bug and see that a test catches it'
