@@ -8,7 +8,7 @@
 # `tools/setup`, then call make again for the build they need. Paths are relative throughout, so
 # the checkout may lie in a folder whose name has spaces, and two checkouts may build at once.
 #
-#   make [PRESET=dev|release|asan|tsan|valgrind|ucontext] [CC=gcc|clang] [MUTANT=name]
+#   make [PRESET=dev|release|asan|tsan|valgrind|ucontext|amalgamation] [CC=gcc|clang] [MUTANT=name]
 #   make MACHINE=aarch64|riscv64 [...]   for another machine; its tests run under qemu-user
 #   make help
 
@@ -66,7 +66,8 @@ version_script := $(wildcard src/weft.map)
 find_files = $(sort $(shell [ ! -d $(1) ] || LC_ALL=C find $(1) -type f -name '$(2)'))
 
 library_sources := $(call find_files,src,*.c) $(call find_files,src,*.S)
-library_objects := $(patsubst %,$(B)/obj/%.o,$(library_sources))
+library_objects := $(if $(filter amalgamation,$(PRESET)),$(B)/obj/weft.c.o,\
+  $(patsubst %,$(B)/obj/%.o,$(library_sources)))
 support_objects := $(patsubst %,$(B)/obj/%.o,$(wildcard tests/support/*.c))
 test_programs := $(patsubst %.c,$(B)/%,$(call find_files,tests,test_*.c))
 # An example is one file; where a folder has its name (examples/demo.c, examples/demo/), the .c
@@ -232,6 +233,7 @@ man:
 	@$(PYTHON) tools/man.py
 
 include mk/install.mk
+include mk/amalgamation.mk
 
 clean:
 	rm -rf build
@@ -249,6 +251,7 @@ help:
 	@echo '  make mutants     build each planted bug and see that a test catches it'
 	@echo '  make seeds       long runs of seeded schedules (SEEDS=$(SEEDS) for each scenario)'
 	@echo '  make man         man pages from the headers, in build/man'
+	@echo '  make amalgamation           the core as two files, in build/amalgamation'
 	@echo '  make install [PREFIX=/usr/local] [DESTDIR=] [LIBDIR= INCLUDEDIR= MANDIR=]; uninstall'
 	@echo '  make clean       remove build/'
 	@echo 'V=1 prints the commands, -s nothing but errors; SETUP=true skips tools/setup.'

@@ -17,7 +17,7 @@ MANDIR ?= $(PREFIX)/share/man
 
 # One word of the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
-run_install = $(PYTHON) tools/install.py --build build/release$(compiler_suffix) \
+run_install = $(PYTHON) tools/install.py --build build/release$(machine_suffix)$(compiler_suffix) \
   --destdir $(call quoted,$(DESTDIR)) --prefix $(call quoted,$(PREFIX)) \
   --libdir $(call quoted,$(LIBDIR)) --includedir $(call quoted,$(INCLUDEDIR)) \
   --mandir $(call quoted,$(MANDIR))

@@ -17,6 +17,8 @@ else ifeq ($(PRESET),ucontext)
 preset_cflags := -O1 $(debug_flags) -Werror -DWEFT_UCONTEXT=1
 else ifeq ($(PRESET),release)
 preset_cflags := -O2 -g -DNDEBUG
+else ifeq ($(PRESET),amalgamation)
+preset_cflags := -O2 -g -Werror
 else ifeq ($(PRESET),valgrind)
 preset_cflags := -O1 $(debug_flags) -DWEFT_VALGRIND=1
 else ifeq ($(PRESET),asan)
@@ -31,5 +33,5 @@ preset_cflags := -O1 $(debug_flags) -Werror -fsanitize=thread
 preset_ldflags := -fsanitize=thread
 preset_so_ldflags :=
 else
-$(error PRESET=$(PRESET) is not one of dev, release, asan, tsan, valgrind, ucontext)
+$(error PRESET=$(PRESET) is not one of dev, release, asan, tsan, valgrind, ucontext, amalgamation)
 endif

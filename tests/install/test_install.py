@@ -263,8 +263,8 @@ def add_subdirectory_compiles_as_make_does(place):
             complaints.append(f"{command[0]} sees a difference")
     # Flags that change the code and not only its debugging or its speed.
     with open(os.path.join(ROOT, "Makefile"), encoding="utf-8") as file:
-        flags = re.search(r"^library_flags := (?:.*\\\n)*.*", file.read(), re.M)[0]
-    wanted = set(re.findall(r"-f[\w=-]+", flags)) | {"-std=gnu11", "-pthread"}
+        blocks = re.findall(r"^(?:common|library)_flags :=(?:.*\\\n)*.*", file.read(), re.M)
+    wanted = set(re.findall(r"(?<=\s)-f[\w=-]+", " ".join(blocks))) | {"-std=gnu11", "-pthread"}
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         commands = [entry["command"].split() for entry in json.load(file)
                     if entry["file"].startswith(os.path.join(ROOT, "src"))]

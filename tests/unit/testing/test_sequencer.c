@@ -9,6 +9,10 @@
 
 #include <weft/testing.h>
 
+#ifndef WEFT_DEBUG
+#define WEFT_DEBUG 0
+#endif
+
 static struct weft_testing_sequencer order;
 
 static int take_step(void *arg)
