@@ -10,10 +10,13 @@
 #include "base/slab.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 /** What every object and every chunk is aligned to. */
 #define ALIGNMENT ((size_t)16)
+/** Objects of whole cache lines are not split over one more. */
+#define CACHE_LINE ((size_t)64)
 /** Powers of two less some room for malloc's own head. */
 #define CHUNK_SIZE_FIRST ((size_t)4096 - 64)
 #define CHUNK_SIZE_MAX ((size_t)16 * CHUNK_SIZE_FIRST)
@@ -60,18 +63,28 @@ void weft__slab_fini(struct weft__slab *slab)
     weft__slab_init(slab, slab->sys, slab->object_size, slab->kept);
 }
 
+/** Where in a chunk the first object lies. */
+static size_t first_offset(const struct weft__slab *slab, const struct weft__slab_chunk *chunk)
+{
+    uintptr_t start = (uintptr_t)(chunk + 1);
+    uintptr_t beyond_line = start % CACHE_LINE;
+    if (slab->object_size % CACHE_LINE != 0 || beyond_line == 0)
+        return sizeof *chunk;
+    return sizeof *chunk + CACHE_LINE - beyond_line;
+}
+
 /** Starts a new chunk; what was left of the one before has been given out. */
 static bool add_chunk(struct weft__slab *slab)
 {
-    size_t least = sizeof(struct weft__slab_chunk) + CHUNK_OBJECTS_MIN * slab->object_size;
+    size_t least = CACHE_LINE + CHUNK_OBJECTS_MIN * slab->object_size;
     size_t size = least > slab->chunk_size ? least : slab->chunk_size;
     struct weft__slab_chunk *chunk = slab->sys->realloc(slab->sys, NULL, size);
     if (!chunk)
         return false;
     *chunk = (struct weft__slab_chunk){.older = slab->chunks, .size = size};
-    size_t room = size - sizeof *chunk;
+    size_t head = first_offset(slab, chunk), room = size - head;
     slab->chunks = chunk;
-    slab->fresh = (char *)(chunk + 1);
+    slab->fresh = (char *)chunk + head;
     slab->fresh_end = slab->fresh + room - room % slab->object_size;
     slab->chunk_size = slab->chunk_size < CHUNK_SIZE_MAX ? slab->chunk_size * 2 : CHUNK_SIZE_MAX;
     weft__poison(slab->fresh, room);

@@ -18,7 +18,8 @@
  *       object   | kept ...  | link to the next free one | ...
  *                  readable    unreadable while free
  *
- * One thread. Objects are aligned to 16 bytes and not cleared.
+ * One thread. Objects are aligned to 16 bytes, those of whole cache lines to a line, and not
+ * cleared.
  */
 #ifndef WEFT_BASE_SLAB_H
 #define WEFT_BASE_SLAB_H

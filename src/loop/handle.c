@@ -4,7 +4,8 @@
  *
  * A handle lives from the scheduling until its callback starts or is cancelled. A place in the
  * ready ring is reserved with it, so that a timer that comes due cannot fail. Cancelling one that
- * already stands in the ring leaves an entry that does nothing: the ring is not searched.
+ * already stands in the ring leaves an entry that does nothing: the ring is not searched. Handles
+ * own nothing, so that those which are left when the loop is freed go with its slab.
  *
  *       TIMED ──due──▶ READY ──its turn──▶ (gone, callback runs)
  *         └──cancel──▶ (gone)   └──cancel──▶ VOID ──its turn──▶ (gone)
@@ -22,9 +23,8 @@ enum handle_state {
     HANDLE_VOID
 };
 
+/** One cache line (64 bytes), which the slab does not split. */
 struct weft_handle {
-    /** What frees it with the loop. */
-    struct weft__errand errand;
     /** The loop. */
     struct weft_loop *loop;
     /** What to call. */
@@ -39,6 +39,8 @@ struct weft_handle {
     enum handle_state state;
 };
 
+_Static_assert(sizeof(struct weft_handle) <= 64, "a handle is one cache line");
+
 const size_t weft__handle_size = sizeof(struct weft_handle);
 
 static void handle_set_state(struct weft_handle *handle, enum handle_state state)
@@ -51,14 +53,8 @@ static void handle_free(struct weft_handle *handle)
 {
     struct weft_loop *loop = handle->loop;
     weft__timer_clear(loop, &handle->timer);
-    weft__list_remove(&handle->errand.link);
     weft__ready_unreserve(loop);
     weft__slab_free(&loop->handles, handle);
-}
-
-static void handle_drop(struct weft__errand *errand)
-{
-    handle_free(weft__container(errand, struct weft_handle, errand));
 }
 
 static void handle_run(void *arg)
@@ -98,7 +94,6 @@ static int handle_new(struct weft_loop *loop, weft_callback_fn *fn, void *arg,
     handle->when = 0;
     handle->state = HANDLE_TIMED;
     weft__timer_init(&handle->timer, handle_due, handle);
-    weft__errand_add(loop, &handle->errand, handle_drop);
     *ret = handle;
     return 0;
 }

@@ -118,8 +118,8 @@ static void loop_close(struct weft_loop *loop)
     weft__wakeup_close(loop);
     weft__watches_close(loop);
     drop_errands(loop);
+    weft__heap_fini(&loop->timers); /* before the handles, whose timers it marks */
     weft__slab_fini(&loop->handles);
-    weft__heap_fini(&loop->timers);
     loop->sys->realloc(loop->sys, loop->ready.ring, 0);
     weft__backend_close(loop);
     loop->sys->realloc(loop->sys, loop, 0);

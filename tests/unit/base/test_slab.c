@@ -52,6 +52,15 @@ TEST(nothing_is_allocated_before_the_first_object)
     CHECK_EQ(world.allocated, 0);
 }
 
+TEST(objects_of_whole_cache_lines_are_not_split_over_one_more)
+{
+    struct weft__slab slab;
+    weft__slab_init(&slab, new_world(), 128, 8);
+    for (int i = 0; i < 1000; i++)
+        CHECK_EQ((uintptr_t)weft__slab_alloc(&slab) % 64, 0);
+    weft__slab_fini(&slab);
+}
+
 TEST(the_object_freed_last_is_given_out_first)
 {
     struct weft__slab slab;
