@@ -15,6 +15,8 @@ import time
 
 import pages
 
+RACE = ("weft: two_clerks: seed 3: examples/09_race.c:57: expected: account->balance >= 0\n"
+        "replay: WEFT_SEED=3 examples/09_race\n")
 EXPECTED = {
     "01_hello": "hello\nworld\n",
     "02_timeout": "nothing to read within a second\nread 'x'\n",
@@ -26,6 +28,10 @@ EXPECTED = {
     "06_dump": None,  # compared with the README by test_pages.py
     "07_overflow": None,  # the same
     "08_select": "quiet here\nstopped at 10\n",
+    "09_race": "first come, first served: balance 30\n" + RACE +
+               "3 seeds, 3 schedules: overdrawn\n" + 2 * RACE +  # the first seed is run twice
+               "1 seeds, 1 schedules: overdrawn\nagain: the same\n"
+               "1000 seeds, 11 schedules: all is well\n",
 }
 MOST_LINES = 60
 ECHO_LINES = 25
@@ -51,6 +57,19 @@ def check_overflow(tap):
     status, text = pages.run([program("07_overflow")])
     tap.check("examples/07_overflow", status == -signal.SIGSEGV and "task descend" in text,
               f"exit status {status}: {text}")
+
+
+def check_replay(tap):
+    """The line that 09_race prints for the seed that fails makes the same schedule again."""
+    os.environ["WEFT_SEED"] = "3"
+    runs = [pages.run([program("09_race")]) for _ in range(2)]
+    os.environ["WEFT_SEED"] = "1"
+    calm = pages.run([program("09_race")])
+    del os.environ["WEFT_SEED"]
+    tap.same("examples/09_race_replayed_is_the_same", runs[0], runs[1])
+    tap.check("examples/09_race_replayed_fails", "seed 3: trace " in runs[0][1] and
+              ", fails\n" in runs[0][1], runs[0][1])
+    tap.check("examples/09_race_of_another_seed_holds", ", fails\n" not in calm[1], calm[1])
 
 
 def check_sizes(tap):
@@ -116,6 +135,7 @@ def main():
     tap = pages.Tap()
     check_outputs(tap)
     check_overflow(tap)
+    check_replay(tap)
     check_sizes(tap)
     check_echo(tap)
     check_echo_argument(tap)
