@@ -8,7 +8,8 @@
 # `tools/setup`, then call make again for the build they need. Paths are relative throughout, so
 # the checkout may lie in a folder whose name has spaces, and two checkouts may build at once.
 #
-#   make [PRESET=dev|release|asan|tsan|valgrind|ucontext|amalgamation] [CC=gcc|clang] [MUTANT=name]
+#   make [PRESET=dev|release|asan|tsan|valgrind|ucontext|amalgamation|coverage] [CC=gcc|clang]
+#        [MUTANT=name]
 #   make MACHINE=aarch64|riscv64 [...]   for another machine; its tests run under qemu-user
 #   make help
 
@@ -52,13 +53,13 @@ common_flags := -std=gnu11 $(warnings) $(preset_cflags) -fasynchronous-unwind-ta
 common_flags += $(if $(MUTANT),-DWEFT_MUTANT_$(MUTANT)=1)
 # initial-exec: a thread-local variable is one load away, and libweft.so needs nothing of the
 # dynamic linker (__tls_get_addr); its few words fit what libc keeps for libraries opened later.
-library_flags := $(common_flags) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
-  -Iinclude -Isrc $(CFLAGS)
+library_flags := $(common_flags) $(preset_library_cflags) -fPIC -fvisibility=hidden \
+  -ftls-model=initial-exec -Iinclude -Isrc $(CFLAGS)
 test_flags := $(common_flags) -Iinclude -Isrc -Itests/support $(CFLAGS)
 user_flags := $(common_flags) -Iinclude $(CFLAGS)
 link_flags := $(preset_ldflags) -pthread $(LDFLAGS)
 # tests/support/leaks.c counts what passes through these.
-wrapped_calls := malloc calloc realloc free mmap munmap
+wrapped_calls := malloc calloc realloc free mmap munmap $(preset_wrapped_calls)
 test_link_flags := $(addprefix -Wl$(comma)--wrap=,$(wrapped_calls)) $(link_flags)
 version_script := $(wildcard src/weft.map)
 
@@ -173,7 +174,7 @@ machine_options := $(if $(MACHINE),--machine $(MACHINE) --binaries-only \
 # What `make test` needs installed.
 test_group := $(if $(MACHINE),cross,test)
 
-.PHONY: test demo bench bench-setup instructions model tidy format format-check mutants
+.PHONY: test demo bench bench-setup instructions model coverage tidy format format-check mutants
 .PHONY: seeds man clean help
 test:
 	@$(SETUP) $(test_group)
@@ -205,6 +206,12 @@ instructions:
 model:
 	@$(SETUP) model
 	@$(PYTHON) tools/model.py
+
+# The compiled tests alone: the scripts build programs of their own, or look at tools and pages.
+coverage:
+	@$(SETUP) test
+	@$(submake) PRESET=coverage CC=gcc MUTANT= library tests
+	@$(PYTHON) tools/coverage.py $(if $(REPORT),--no-run)
 
 tidy:
 	@$(submake) library
@@ -246,6 +253,7 @@ help:
 	@echo '  make bench-setup install the peers that make bench compares with'
 	@echo '  make instructions [UPDATE=1]   compare instruction counts with those committed'
 	@echo '  make model       search every order of what can meet a waiting call (spin)'
+	@echo '  make coverage [REPORT=1]   what of src the tests run through (REPORT: of the last run)'
 	@echo '  make tidy        the rules of the source tree'
 	@echo '  make format      clang-format in place; format-check only looks'
 	@echo '  make mutants     build each planted bug and see that a test catches it'

@@ -7,6 +7,8 @@
 #   preset_cflags       for every object
 #   preset_ldflags      for every program, not for libweft.so
 #   preset_so_ldflags   for libweft.so alone
+#   preset_library_cflags   for the library's own objects
+#   preset_wrapped_calls    calls of test programs that tests/support stands before
 
 debug_flags := -g3 -fno-omit-frame-pointer -DWEFT_DEBUG=1
 preset_so_ldflags := -Wl,-z,defs
@@ -32,6 +34,15 @@ else ifeq ($(PRESET),tsan)
 preset_cflags := -O1 $(debug_flags) -Werror -fsanitize=thread
 preset_ldflags := -fsanitize=thread
 preset_so_ldflags :=
+else ifeq ($(PRESET),coverage)
+# Only the library counts. Processes that end without exit(3) write their counts all the same: see
+# tests/support/coverage.c.
+preset_cflags := -O0 $(debug_flags) -Werror -DWEFT_COVERAGE=1
+preset_library_cflags := --coverage -fprofile-update=atomic
+preset_ldflags := --coverage
+preset_so_ldflags := --coverage
+preset_wrapped_calls := _exit abort raise sigaction
 else
-$(error PRESET=$(PRESET) is not one of dev, release, asan, tsan, valgrind, ucontext, amalgamation)
+presets := dev release asan tsan valgrind ucontext amalgamation coverage
+$(error PRESET=$(PRESET) is not one of $(presets))
 endif
