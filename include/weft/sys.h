@@ -140,7 +140,8 @@ struct weft_sys {
     int (*io_uring_register)(const struct weft_sys *sys, int fd, unsigned opcode, void *arg,
                              unsigned count);
 
-    /* Acts of the whole process: only the entries of weft_sys_default are ever called. */
+    /* Acts of the whole process, not of one world: a simulated one passes them on. raise, getpid
+     * and getenv are always those of weft_sys_default. */
 
     /** sigaction(2). */
     int (*sigaction)(const struct weft_sys *sys, int signal, const struct sigaction *action,

@@ -52,13 +52,14 @@ static void describe(const struct weft__stack_hit *hit, int fd)
     write_text(fd, " KiB\n");
 }
 
-int weft__overflow_begin(weft__coro_name_fn *name, struct weft__overflow_thread *ret)
+int weft__overflow_begin(const struct weft_sys *sys, weft__coro_name_fn *name,
+                         struct weft__overflow_thread *ret)
 {
-    int rc = weft__overflow_thread_enter(&weft_sys_default, ret);
+    int rc = weft__overflow_thread_enter(sys, ret);
     if (rc < 0)
         return rc;
     task_name = name;
-    rc = weft__overflow_install(describe);
+    rc = weft__overflow_install(sys, describe);
     if (rc < 0)
         weft__overflow_thread_leave(ret);
     return rc;
@@ -66,6 +67,6 @@ int weft__overflow_begin(weft__coro_name_fn *name, struct weft__overflow_thread 
 
 void weft__overflow_end(struct weft__overflow_thread *thread)
 {
-    weft__overflow_restore();
+    weft__overflow_restore(thread->sys);
     weft__overflow_thread_leave(thread);
 }

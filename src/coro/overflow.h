@@ -19,7 +19,8 @@ typedef void weft__coro_name_fn(const struct weft__coro *coro, const char **ret_
  * Reports overflows from now on, in this thread. `name` is asked about coroutines of
  * WEFT_KIND_TASK. 0, or an error with nothing changed.
  */
-int weft__overflow_begin(weft__coro_name_fn *name, struct weft__overflow_thread *ret);
+int weft__overflow_begin(const struct weft_sys *sys, weft__coro_name_fn *name,
+                         struct weft__overflow_thread *ret);
 
 /** Puts everything back; by the same thread. */
 void weft__overflow_end(struct weft__overflow_thread *thread);

@@ -31,12 +31,15 @@ static void after_fork(void)
 }
 
 /** Installed once in a process, before the first loop; pthread_atfork hooks cannot be removed. */
-static int watch_forks(void)
+static int watch_forks(const struct weft_sys *sys)
 {
     static atomic_int installed;
     if (atomic_exchange(&installed, 1))
         return 0;
-    return weft_sys_default.atfork(&weft_sys_default, NULL, NULL, after_fork);
+    int rc = weft__sys_call(sys, atfork, NULL, NULL, after_fork);
+    if (rc < 0)
+        atomic_store(&installed, 0);
+    return rc;
 }
 
 static int ready_open(struct weft_loop *loop)
@@ -81,7 +84,7 @@ int weft_loop_create(const struct weft_loop_options *asked, struct weft_loop **r
 {
     const struct weft_loop_options known = known_options(asked), *options = &known;
     const struct weft_sys *sys = options->sys ? options->sys : &weft_sys_default;
-    int rc = watch_forks();
+    int rc = watch_forks(sys);
     if (rc < 0)
         return rc;
     struct weft_loop *loop = sys->realloc(sys, NULL, sizeof *loop);

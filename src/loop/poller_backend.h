@@ -34,6 +34,7 @@
 #define WEFT_LOOP_POLLER_BACKEND_H
 
 #include "base/assert.h"
+#include "base/call.h"
 #include "base/list.h"
 
 #include <poll.h>
@@ -272,9 +273,6 @@ struct weft__poller {
     /** System calls of the engine, for statistics. */
     uint64_t calls;
 };
-
-/** Calls an entry of the system table; one that is not there gives -ENOSYS. */
-#define weft__sys_call(sys, entry, ...) ((sys)->entry ? (sys)->entry((sys), __VA_ARGS__) : -ENOSYS)
 
 /** Simulated descriptors start here, so that one that leaks into libc gives EBADF. */
 #define WEFT__SIM_FD_BASE (1 << 20)

@@ -29,23 +29,23 @@ static void handler(int signal)
     weft_loop_wake(loop);
 }
 
-static int install(int signal, int flags)
+static int install(const struct weft_sys *sys, int signal, int flags)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
     action.sa_flags = SA_RESTART | SA_ONSTACK | flags;
     sigfillset(&action.sa_mask);
-    return weft_sys_default.sigaction(&weft_sys_default, signal, &action, &before[signal]);
+    return weft__sys_call(sys, sigaction, signal, &action, &before[signal]);
 }
 
 /** Puts back what was there before, unless the program has put something else there meanwhile. */
-static void restore(int signal)
+static void restore(const struct weft_sys *sys, int signal)
 {
     struct sigaction now;
-    int rc = weft_sys_default.sigaction(&weft_sys_default, signal, NULL, &now);
+    int rc = weft__sys_call(sys, sigaction, signal, NULL, &now);
     if (rc == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler)
-        (void)weft_sys_default.sigaction(&weft_sys_default, signal, &before[signal], NULL);
+        (void)weft__sys_call(sys, sigaction, signal, &before[signal], NULL);
 }
 
 static int add(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg, int flags)
@@ -67,7 +67,7 @@ static int add(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *a
         if (nobody != loop)
             return -EBUSY;
     } else {
-        rc = install(signal, flags);
+        rc = install(loop->sys, signal, flags);
         if (rc < 0) {
             atomic_store(&owners[signal], NULL);
             return rc;
@@ -93,7 +93,7 @@ int weft_loop_remove_signal(struct weft_loop *loop, int signal)
     if (signal <= 0 || signal >= SIGNAL_COUNT || !loop->signal_watches ||
         !loop->signal_watches[signal].fn)
         return 0;
-    restore(signal);
+    restore(loop->sys, signal);
     atomic_store(&owners[signal], NULL);
     atomic_fetch_and(&loop->signals, ~((uint64_t)1 << signal));
     loop->signal_watches[signal] = (struct weft__watch){NULL, NULL};

@@ -8,8 +8,9 @@
  * the description the fault goes to the previous handler, and if that returns or there is none, the
  * default action is restored and the instruction faults again.
  *
- * The handler is an act of the process and goes through weft_sys_default; alternate stacks belong
- * to a thread's loop and come from its table. Nothing here runs unless a layer above installs it.
+ * Dispositions and alternate stacks are set through the table of the loop that runs; the handler,
+ * which belongs to the process, acts through weft_sys_default. Nothing here runs unless a layer
+ * above installs it.
  */
 #include "machine/overflow.h"
 
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/call.h"
 
 /** Room for the kernel's frame (11 KiB with the largest register sets) and for printing. */
 #define ALTERNATE_STACK_SIZE ((size_t)64 << 10)
@@ -83,7 +85,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 }
 
 /** The first install. */
-static int install(weft__overflow_describe *describe)
+static int install(const struct weft_sys *sys, weft__overflow_describe *describe)
 {
     struct sigaction action = {0};
     int rc;
@@ -93,46 +95,45 @@ static int install(weft__overflow_describe *describe)
     sigemptyset(&action.sa_mask);
     /* Before the handler can run. */
     atomic_store(&describe_hit, describe);
-    rc = weft_sys_default.sigaction(&weft_sys_default, SIGSEGV, NULL, &previous);
+    rc = weft__sys_call(sys, sigaction, SIGSEGV, NULL, &previous);
     if (rc == 0)
-        rc = weft_sys_default.sigaction(&weft_sys_default, SIGSEGV, &action, NULL);
+        rc = weft__sys_call(sys, sigaction, SIGSEGV, &action, NULL);
     return rc;
 }
 
-int weft__overflow_install(weft__overflow_describe *describe)
+int weft__overflow_install(const struct weft_sys *sys, weft__overflow_describe *describe)
 {
     int rc = 0;
 
     lock();
     if (installs == 0)
-        rc = install(describe);
+        rc = install(sys, describe);
     if (rc == 0)
         installs++;
     unlock();
     return rc;
 }
 
-void weft__overflow_restore(void)
+void weft__overflow_restore(const struct weft_sys *sys)
 {
     struct sigaction now;
 
     lock();
     weft__assert(installs > 0);
-    if (--installs == 0 &&
-        weft_sys_default.sigaction(&weft_sys_default, SIGSEGV, NULL, &now) == 0 &&
+    if (--installs == 0 && weft__sys_call(sys, sigaction, SIGSEGV, NULL, &now) == 0 &&
         (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_fault)
-        weft_sys_default.sigaction(&weft_sys_default, SIGSEGV, &previous, NULL);
+        (void)weft__sys_call(sys, sigaction, SIGSEGV, &previous, NULL);
     unlock();
 }
 
 /* --- A thread's alternate stack -------------------------------------------------------------- */
 
 /** Whether the thread has an alternate stack already, other than `ours`. */
-static bool has_another(const void *ours)
+static bool has_another(const struct weft_sys *sys, const void *ours)
 {
     stack_t now;
 
-    if (weft_sys_default.sigaltstack(&weft_sys_default, NULL, &now) < 0)
+    if (weft__sys_call(sys, sigaltstack, NULL, &now) < 0)
         return false;
     return !(now.ss_flags & SS_DISABLE) && now.ss_sp != ours;
 }
@@ -143,13 +144,13 @@ int weft__overflow_thread_enter(const struct weft_sys *sys, struct weft__overflo
     int rc;
 
     *ret = (struct weft__overflow_thread){.sys = sys};
-    if (has_another(NULL))
+    if (has_another(sys, NULL))
         return 0;
     rc = sys->mmap(sys, ALTERNATE_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                    -1, 0, &stack.ss_sp);
     if (rc < 0)
         return -ENOMEM;
-    rc = weft_sys_default.sigaltstack(&weft_sys_default, &stack, NULL);
+    rc = weft__sys_call(sys, sigaltstack, &stack, NULL);
     if (rc < 0)
         sys->munmap(sys, stack.ss_sp, ALTERNATE_STACK_SIZE);
     else
@@ -159,12 +160,16 @@ int weft__overflow_thread_enter(const struct weft_sys *sys, struct weft__overflo
 
 void weft__overflow_thread_leave(struct weft__overflow_thread *thread)
 {
+    const struct weft_sys *sys = thread->sys;
     stack_t none = {.ss_flags = SS_DISABLE};
 
     if (!thread->stack)
         return;
-    if (!has_another(thread->stack))
-        weft_sys_default.sigaltstack(&weft_sys_default, &none, NULL);
-    thread->sys->munmap(thread->sys, thread->stack, ALTERNATE_STACK_SIZE);
+    int rc = 0;
+    if (!has_another(sys, thread->stack))
+        rc = weft__sys_call(sys, sigaltstack, &none, NULL);
+    /* One that the kernel still has in use stays: better lost than a handler without a stack. */
+    if (rc == 0)
+        sys->munmap(sys, thread->stack, ALTERNATE_STACK_SIZE);
     thread->stack = NULL;
 }

@@ -2,11 +2,11 @@
 /*
  * overflow.h: a stack that overflows is reported by name before the process dies
  *
- *     weft__overflow_install(describe);              the process: a SIGSEGV handler
+ *     weft__overflow_install(sys, describe);         the process: a SIGSEGV handler
  *     weft__overflow_thread_enter(sys, &t);          each thread that runs tasks: a stack for it
  *     ...
  *     weft__overflow_thread_leave(&t);
- *     weft__overflow_restore();
+ *     weft__overflow_restore(sys);
  *
  * A fault in the guard page of a stack is described by the layer above, which knows whose it is.
  * Then, as for every other fault, whoever handled SIGSEGV before has his turn; at last the default
@@ -36,10 +36,10 @@ struct weft__overflow_thread {
  * Installs the handler for the process. Calls are counted, the first one's `describe` is used. 0,
  * or a negative code of sigaction(2). Any thread.
  */
-int weft__overflow_install(weft__overflow_describe *describe);
+int weft__overflow_install(const struct weft_sys *sys, weft__overflow_describe *describe);
 
 /** Takes the last install back: SIGSEGV is handled as before, unless somebody changed it since. */
-void weft__overflow_restore(void);
+void weft__overflow_restore(const struct weft_sys *sys);
 
 /**
  * Gives the calling thread an alternate stack for signals, unless it has one. 0, -ENOMEM, or a code

@@ -168,6 +168,8 @@ int weft_loop_run_task(struct weft_loop *loop, int (*program)(void *arg), void *
 struct run {
     /** The loop. */
     struct weft_loop *loop;
+    /** The table that the loop was made with; in use when the loop is gone. */
+    const struct weft_sys *sys;
     /** The signal that interrupted the run; 0: none. */
     int interrupted_by;
     /** Names those who have not left in time; NULL: it has, or need not. */
@@ -204,18 +206,18 @@ static void on_terminate(void *arg)
     interrupted(arg, SIGTERM);
 }
 
-static bool has_action(int signal, void (*handler)(int))
+static bool has_action(const struct weft_sys *sys, int signal, void (*handler)(int))
 {
     struct sigaction now;
     memset(&now, 0, sizeof now);
-    if (weft_sys_default.sigaction(&weft_sys_default, signal, NULL, &now) < 0)
+    if (weft__sys_call(sys, sigaction, signal, NULL, &now) < 0)
         return false;
     return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler;
 }
 
-static bool has_default_action(int signal)
+static bool has_default_action(const struct run *run, int signal)
 {
-    return has_action(signal, SIG_DFL);
+    return has_action(run->sys, signal, SIG_DFL);
 }
 
 static void on_quit(void *arg);
@@ -223,7 +225,7 @@ static void on_quit(void *arg);
 static void arm_quit(void *arg)
 {
     struct run *run = arg;
-    if (has_default_action(SIGQUIT))
+    if (has_default_action(run, SIGQUIT))
         (void)weft__signal_add_once(run->loop, SIGQUIT, on_quit, run);
 }
 
@@ -241,13 +243,13 @@ static void on_pipe(int signal)
     (void)signal;
 }
 
-static void set_pipe_action(void (*handler)(int))
+static int set_pipe_action(const struct weft_sys *sys, void (*handler)(int))
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
     action.sa_flags = SA_RESTART | SA_ONSTACK;
-    (void)weft_sys_default.sigaction(&weft_sys_default, SIGPIPE, &action, NULL);
+    return weft__sys_call(sys, sigaction, SIGPIPE, &action, NULL);
 }
 
 static void name_task(const struct weft__coro *coro, const char **ret_name, const char **ret_site)
@@ -259,27 +261,27 @@ static void name_task(const struct weft__coro *coro, const char **ret_name, cons
 
 static void touch_process(struct run *run)
 {
+    const struct weft_sys *sys = run->sys = run->loop->creator;
     if (!(run->flags & WEFT_RUN_NO_INTERRUPT)) {
-        if (has_default_action(SIGINT))
+        if (has_default_action(run, SIGINT))
             (void)weft__signal_add_once(run->loop, SIGINT, on_interrupt, run);
-        if (has_default_action(SIGTERM))
+        if (has_default_action(run, SIGTERM))
             (void)weft__signal_add_once(run->loop, SIGTERM, on_terminate, run);
     }
     if (!(run->flags & WEFT_RUN_NO_DUMP))
         arm_quit(run);
-    if (!(run->flags & WEFT_RUN_NO_SIGPIPE) && has_default_action(SIGPIPE)) {
-        set_pipe_action(on_pipe);
-        run->pipe_ignored = true;
-    }
-    if (!(run->flags & WEFT_RUN_NO_OVERFLOW) && has_default_action(SIGSEGV))
-        run->overflow = weft__overflow_begin(name_task, &run->overflow_thread) == 0;
+    if (!(run->flags & WEFT_RUN_NO_SIGPIPE) && has_default_action(run, SIGPIPE))
+        run->pipe_ignored = set_pipe_action(sys, on_pipe) == 0;
+    if (!(run->flags & WEFT_RUN_NO_OVERFLOW) && has_default_action(run, SIGSEGV))
+        run->overflow = weft__overflow_begin(sys, name_task, &run->overflow_thread) == 0;
 }
 
 /** Signals of the loop are put back when it is freed. */
 static void restore_process(struct run *run)
 {
-    if (run->pipe_ignored && has_action(SIGPIPE, on_pipe))
-        set_pipe_action(SIG_DFL);
+    const struct weft_sys *sys = run->sys;
+    if (run->pipe_ignored && has_action(sys, SIGPIPE, on_pipe))
+        (void)set_pipe_action(sys, SIG_DFL);
     if (run->overflow)
         weft__overflow_end(&run->overflow_thread);
 }

@@ -191,9 +191,19 @@ void *__wrap_calloc(size_t count, size_t size)
     return p;
 }
 
+/** The calling thread gets no memory from realloc(3). */
+static __thread bool out_of_memory;
+
+void test_out_of_memory(bool out)
+{
+    out_of_memory = out;
+}
+
 /* Forgets the old address before libc can give it to another thread. */
 void *__wrap_realloc(void *p, size_t size)
 {
+    if (out_of_memory && size > 0)
+        return NULL;
     struct block old = forget_block(p);
     void *moved = __real_realloc(p, size);
 

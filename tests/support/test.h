@@ -97,6 +97,10 @@ const char *test_engine_refused(const char *engine);
 /** Gives the running test `seconds` instead of 30 (slow builds still get ten times as much). */
 void test_limit(unsigned seconds);
 
+/** From now on (or no longer) the calling thread gets no memory from realloc(3): for the few
+ *  allocations that a struct weft_sys does not reach. */
+void test_out_of_memory(bool out);
+
 /** How many times slower than a plain one this build or its environment is: 1, or 10. */
 unsigned test_slowness(void);
 

@@ -385,6 +385,14 @@ static const struct weft_sys table = {
     .poll = sim_poll,
 };
 
+/** What concerns the whole process is not simulated; these functions look at no table. */
+static void share_process(struct weft_sys *sys)
+{
+    sys->sigaction = real->sigaction;
+    sys->sigaltstack = real->sigaltstack;
+    sys->atfork = real->atfork;
+}
+
 struct weft__sim *weft__sim_find(const struct weft_sys *sys)
 {
     /* A wrapping table has its own functions: the first one that is ours is the world's. */
@@ -400,6 +408,7 @@ int weft__sim_new(uint64_t seed, const struct weft_sys **ret)
         return -ENOMEM;
     memset(world, 0, sizeof *world);
     world->sys = table;
+    share_process(&world->sys);
     world->seed = seed;
     world->now = FIRST_INSTANT;
     world->next_port = FIRST_PORT;

@@ -314,6 +314,19 @@ TEST_EACH_ENGINE(another_thread_can_schedule_and_wake)
     close_loop();
 }
 
+TEST_EACH_ENGINE(posting_without_memory_is_an_error_and_posts_nothing)
+{
+    open_loop();
+    test_out_of_memory(true);
+    int rc = weft_loop_call_soon_threadsafe(loop, note, a);
+    test_out_of_memory(false);
+    CHECK_ERR(rc, -ENOMEM);
+    CHECK_OK(weft_loop_call_soon_threadsafe(loop, note, b));
+    CHECK_OK(weft_loop_run(loop));
+    CHECK_STR(trail, "b");
+    close_loop();
+}
+
 static void raise_then_note(void *arg)
 {
     note(arg);

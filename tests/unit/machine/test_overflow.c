@@ -45,7 +45,7 @@ static void describe(const struct weft__stack_hit *hit, int fd)
 static void set_up(enum weft__guard guard)
 {
     weft__stack_pool_init(&pool, &weft_sys_default, guard);
-    CHECK_OK(weft__overflow_install(describe));
+    CHECK_OK(weft__overflow_install(&weft_sys_default, describe));
     CHECK_OK(weft__overflow_thread_enter(&weft_sys_default, &thread));
     weft__context_adopt(&driver);
 }
@@ -53,7 +53,7 @@ static void set_up(enum weft__guard guard)
 static void tear_down(void)
 {
     weft__overflow_thread_leave(&thread);
-    weft__overflow_restore();
+    weft__overflow_restore(&weft_sys_default);
     weft__stack_pool_fini(&pool);
 }
 
@@ -226,7 +226,7 @@ TEST(a_signal_that_was_sent_kills)
 static void overflow_after_restore(void)
 {
     set_up(WEFT__GUARD_AUTO);
-    weft__overflow_restore();
+    weft__overflow_restore(&weft_sys_default);
     say(STDERR_FILENO, "[");
     run_on_stack(overflow_at_once, "the glutton");
 }
@@ -251,12 +251,12 @@ TEST(restore_brings_back_what_was_there)
 {
     void *before = handler_now();
 
-    CHECK_OK(weft__overflow_install(describe));
+    CHECK_OK(weft__overflow_install(&weft_sys_default, describe));
     CHECK(handler_now() != before);
-    CHECK_OK(weft__overflow_install(describe));
-    weft__overflow_restore();
+    CHECK_OK(weft__overflow_install(&weft_sys_default, describe));
+    weft__overflow_restore(&weft_sys_default);
     CHECK(handler_now() != before);
-    weft__overflow_restore();
+    weft__overflow_restore(&weft_sys_default);
     CHECK(handler_now() == before);
 }
 
@@ -264,9 +264,9 @@ TEST(restore_leaves_a_later_handler_alone)
 {
     struct sigaction later = {.sa_sigaction = mend, .sa_flags = SA_SIGINFO};
 
-    CHECK_OK(weft__overflow_install(describe));
+    CHECK_OK(weft__overflow_install(&weft_sys_default, describe));
     sigaction(SIGSEGV, &later, NULL);
-    weft__overflow_restore();
+    weft__overflow_restore(&weft_sys_default);
     CHECK(handler_now() == (void *)(uintptr_t)mend);
 }
 
