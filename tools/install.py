@@ -132,6 +132,7 @@ def main():
     files = [(staged(place), kind, what) for place, kind, what in list_of_files(options)]
     where = staged(options.prefix)
     if options.command == "install":
+        os.umask(0o022)  # folders are for everybody, however careful the one who installs is
         for place, kind, what in files:
             install(place, kind, what)
         print(f"installed {len(files)} files below {where}")

@@ -4,15 +4,17 @@
 
 `make install` is run into folders of our own; then small programs in C and C++ (consumer.c,
 consumer.cpp) are built with what was installed, in the ways in which people do it: pkg-config,
-CMake's find_package, and add_subdirectory, each with the shared and with the static library, and
-run. The compiler is CC and its C++ sibling, so that `make test CC=clang` tries the others. What is
-installed is the release build whatever the preset, therefore only PRESET=dev does all this.
+CMake's find_package, add_subdirectory and FetchContent, each with the shared and with the static
+library, and run. The compiler is CC and its C++ sibling, so that `make test CC=clang` tries the
+others. What is installed is the release build whatever the preset, therefore only PRESET=dev does
+all this.
 """
 
 import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -103,8 +105,8 @@ class Place:
             self.built[build] = said
         return build
 
-    def subdirectory(self, language):
-        return self.cmake("subdirectory", language, f"-DWEFT_SOURCE={ROOT}")
+    def subdirectory(self, language, *arguments):
+        return self.cmake("subdirectory", language, f"-DWEFT_SOURCE={ROOT}", *arguments)
 
 
 # --- What is installed ----------------------------------------------------------------------------
@@ -127,6 +129,22 @@ def installs_below_destdir_with_spaces(place):
                    if kind != "folder" and path not in wanted and not path.startswith("usr/man/")]
     if found.get("usr/lib/some-linux/libweft.so") != shared:
         complaints.append("libweft.so does not point to its neighbour")
+    return complaints
+
+
+def everybody_may_read_it(place):
+    stage = os.path.join(place.folder, "careful")
+    before = os.umask(0o077)
+    try:
+        make("install", f"DESTDIR={stage}", "PREFIX=/usr")
+    finally:
+        os.umask(before)
+    complaints = []
+    for folder, folders, files in os.walk(stage):
+        for name in folders + files:
+            status = os.stat(os.path.join(folder, name))
+            if stat.S_IMODE(status.st_mode) != (0o755 if name in folders else 0o644):
+                complaints.append(f"{folder}/{name}: {stat.filemode(status.st_mode)}")
     return complaints
 
 
@@ -245,8 +263,9 @@ def c_by_add_subdirectory(place):
     return both_libraries(place, place.subdirectory("C"))
 
 
-def cpp_by_add_subdirectory(place):
-    return both_libraries(place, place.subdirectory("CXX"))
+def cpp_by_fetch_content(place):
+    """FetchContent, told that what it would fetch is here."""
+    return both_libraries(place, place.subdirectory("CXX", "-DWEFT_FETCHED=ON"))
 
 
 def add_subdirectory_compiles_as_make_does(place):
@@ -278,12 +297,12 @@ def add_subdirectory_compiles_as_make_does(place):
     return complaints + [f"{path} is compiled by one alone" for path in sources ^ listed]
 
 
-TESTS = (installs_below_destdir_with_spaces, uninstall_takes_what_install_brought,
-         folders_of_ours_go_when_empty, every_symbol_has_a_version, one_version_everywhere,
-         c_by_pkg_config_shared, c_by_pkg_config_static, cpp_by_pkg_config_shared,
-         cpp_by_pkg_config_static, c_by_find_package, cpp_by_find_package,
-         find_package_keeps_to_compatible_versions, c_by_add_subdirectory, cpp_by_add_subdirectory,
-         add_subdirectory_compiles_as_make_does)
+TESTS = (installs_below_destdir_with_spaces, everybody_may_read_it,
+         uninstall_takes_what_install_brought, folders_of_ours_go_when_empty,
+         every_symbol_has_a_version, one_version_everywhere, c_by_pkg_config_shared,
+         c_by_pkg_config_static, cpp_by_pkg_config_shared, cpp_by_pkg_config_static,
+         c_by_find_package, cpp_by_find_package, find_package_keeps_to_compatible_versions,
+         c_by_add_subdirectory, cpp_by_fetch_content, add_subdirectory_compiles_as_make_does)
 
 
 def reason_to_skip():
