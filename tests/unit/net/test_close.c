@@ -7,7 +7,6 @@
  * however it was closed.
  */
 #include "net_test.h"
-#include <stdatomic.h>
 
 #include "fault.h"
 
@@ -294,7 +293,7 @@ static void close_interrupted(int fd)
     const struct weft_sys *sys = weft__sys_current();
     weft_testing_faults_fail(&fault, WEFT_TESTING_SET(CLOSE), 1, WEFT_TESTING_ONCE, EINTR);
     CHECK_EQ(weft_close(fd), 0);
-    CHECK_EQ(atomic_load(&fault.points), 1);
+    CHECK_EQ(__atomic_load_n(&fault.points, __ATOMIC_RELAXED), 1);
     weft_testing_faults_fail(&fault, WEFT_TESTING_SET(CLOSE), 0, WEFT_TESTING_ONCE, 0);
     CHECK_ERR(sys->fcntl(sys, fd, F_GETFD, 0), -EBADF);
 }
