@@ -86,18 +86,15 @@ struct weft__failure {
     char task[WEFT_NAME_SIZE];
 };
 
-/** A task, from its spawn until it has ended and nobody holds a handle. */
+/**
+ * A task, from its spawn until it has ended and nobody holds a handle. All that a yield and a
+ * switch touch comes first, in one cache line: with many tasks each line is a miss.
+ */
 struct weft_task {
-    /** Who drives generators here; its leaf is where the task was parked. */
-    struct weft__driver driver;
-    /** The task's own coroutine. */
-    struct weft__coro coro;
     /** Its runtime. */
     struct weft__runtime *runtime;
     /** Innermost scope. */
     struct weft__scope *scope;
-    /** What it waits for while PARKED. */
-    struct weft_wait *wait;
     /** What the call that suspended it will return. */
     ssize_t wake_value;
     /** enum weft__task_state. */
@@ -116,6 +113,13 @@ struct weft_task {
     bool ready_told;
     /** Keeps its own floating-point control words. */
     bool full_state;
+    /** The task's own coroutine. */
+    struct weft__coro coro;
+    /** Who drives generators here; its leaf, where the task was parked, comes first and is the last
+     *  that a switch needs. */
+    struct weft__driver driver;
+    /** What it waits for while PARKED. */
+    struct weft_wait *wait;
     /** The depth of the outermost scope that had no memory; 0: none. */
     unsigned out_of_memory;
     /** How many of its waits were refused. */
@@ -163,6 +167,12 @@ struct weft_task {
     /** Its name, when it was named. */
     char name[WEFT_NAME_SIZE];
 };
+
+#if !WEFT__SANITIZED
+_Static_assert(offsetof(struct weft_task, driver.leaf) + sizeof(void *) <= 64,
+               "what a switch touches is one cache line");
+_Static_assert(sizeof(struct weft_task) % 64 == 0, "the slab aligns whole lines only");
+#endif
 
 /** Why a scope came to its outcome. */
 enum weft__cause {

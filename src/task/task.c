@@ -193,8 +193,10 @@ static int reserve(struct weft__runtime *runtime, int stack_class)
 static void task_init(struct weft_task *task, struct weft__scope *home)
 {
     struct weft__runtime *runtime = home->runtime;
-    /* Two short ranges instead of the whole record: that one would be a `rep stos`, which takes
-     * longer to start than all the rest of a spawn. What is not cleared is set here or next. */
+    /* Short ranges instead of the whole record: that one would be a `rep stos`, which takes longer
+     * to start than all the rest of a spawn. What is not cleared is set here or next. */
+    memset(&task->wake_value, 0,
+           offsetof(struct weft_task, coro) - offsetof(struct weft_task, wake_value));
     memset(&task->wait, 0, offsetof(struct weft_task, home) - offsetof(struct weft_task, wait));
     memset(&task->since, 0, offsetof(struct weft_task, id) - offsetof(struct weft_task, since));
     task->coro.stack = NULL;
