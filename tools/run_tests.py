@@ -13,7 +13,8 @@ Each failed or skipped test is printed with its reason; then what was reached: t
 scenarios of a folder added up, and how many tests ran on each engine; then the sum: "N passed, N
 failed, N skipped". All lines of all programs are in tests.log in the folder of the build. The exit
 status is 1 when something failed or nothing ran. With CI=true a test skipped for an absent peer
-program counts as failed, since there the program should have been installed.
+program counts as failed, since there the program should have been installed. With --machine the
+list of tests/foreign_skips.txt holds (tools/foreign.py).
 """
 
 import argparse
@@ -25,6 +26,8 @@ import signal
 import subprocess
 import sys
 import time
+
+import foreign
 
 TAP_LINE = re.compile(r"^(not )?ok\b\s*\d*\s*(?:- )?(.*?)(?:\s*# (.*))?$")
 TAP_PLAN = re.compile(r"^1\.\.(\d+)")
@@ -159,7 +162,22 @@ def make_environment(options):
             environment[name] = value
         else:
             environment.pop(name, None)
+    environment["TEST_SKIPS"] = foreign.names_to_leave_out(options.skips)
     return environment
+
+
+def judge_skips(options, programs, results, totals):
+    """On another machine: what ran there, and what is wrong with the list; returns the failures."""
+    skipped = [skip for result in results for skip in result.skipped]
+    failed = [f"{test}: skipped without a line in {foreign.LIST}: {reason}"
+              for test, reason in foreign.unlisted(options.skips, skipped)]
+    if not (options.test or options.program or options.engine or options.folder != "tests"):
+        failed += [f"{line}: fits nothing" for line in foreign.unused(options.skips)]
+    for line in failed:
+        print(f"FAILED   {line}")
+    print(f"machine  {foreign.describe(options.machine, options.wrapper, programs)}: "
+          f"{totals[0] + totals[1]} tests run, {totals[2]} skipped")
+    return len(failed)
 
 
 def print_result(result, ci):
@@ -241,6 +259,7 @@ def parse_arguments():
     parser.add_argument("--slowest", type=int, default=3, help="how many slow programs to name")
     options = parser.parse_args()
     options.wrapper = options.wrapper.split()
+    options.skips = foreign.read_list(options.machine) if options.machine else []
     return options
 
 
@@ -248,11 +267,12 @@ def main():
     options = parse_arguments()
     ci = os.environ.get("CI") == "true"
     environment = make_environment(options)
+    programs = find_programs(options)
     totals = [0, 0, 0]
     results = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         runs = [pool.submit(run_program, name, command, environment, options.timeout)
-                for name, command in find_programs(options)]
+                for name, command in programs]
         for run in concurrent.futures.as_completed(runs):
             results.append(run.result())
             counts = print_result(results[-1], ci)
@@ -262,7 +282,8 @@ def main():
     log = write_log(results, options.build)
     if results:
         print(f"ran      {counted(len(results), 'program')}; every line of theirs is in {log}")
-    if options.folder == "tests" and not (options.test or options.program or options.engine):
+    if options.folder == "tests" and not (options.test or options.program or options.engine or
+                                          options.machine):
         # Only a whole run can say that a test which a page names did not run.
         named = run_program("tools/tidy.py --ran", [sys.executable, "tools/tidy.py", "--ran", log],
                             environment, options.timeout)
@@ -272,7 +293,7 @@ def main():
     if slow:
         print("slowest  " + ", ".join(f"{r.name} {r.seconds:.1f} s" for r in slow))
     if options.machine:
-        print(f"machine  {options.machine}: {totals[0] + totals[1]} tests run, {totals[2]} skipped")
+        totals[1] += judge_skips(options, programs, results, totals)
     if sum(totals) == 0:
         print("FAILED   no test ran" + (f" that matches {options.test!r}" if options.test else ""))
     print(f"{totals[0]} passed, {totals[1]} failed, {totals[2]} skipped")

@@ -169,8 +169,10 @@ static short poll_one(const struct weft_sys *sys, const struct pollfd *entry)
 {
     if (entry->fd < 0)
         return 0;
-    if (is_real(entry->fd))
-        return entry->events & (POLLIN | POLLOUT);
+    if (is_real(entry->fd)) {
+        struct pollfd now = *entry;
+        return weft_sys_default.poll(&weft_sys_default, &now, 1, 0) > 0 ? now.revents : 0;
+    }
     struct weft__sim_file *file = weft__sim_file(weft__sim_world(sys), entry->fd);
     if (!file)
         return POLLNVAL;

@@ -96,6 +96,17 @@ static int nowait_settled(const struct weft_sys *sys, struct weft__op *op, ssize
     return 1;
 }
 
+/** 1, -EAGAIN or an error. A file that was opened for the other direction alone never is ready: it
+ *  gives the -EBADF of the system call that is not made. */
+static int ready_or_wrong(const struct weft_sys *sys, int fd, unsigned events, int wrong_mode)
+{
+    int rc = ready(sys, fd, events, NULL);
+    if (rc != 0)
+        return rc;
+    int flags = weft__sys_call(sys, fcntl, fd, F_GETFL, 0);
+    return flags >= 0 && (flags & O_ACCMODE) == wrong_mode ? -EBADF : -EAGAIN;
+}
+
 static ssize_t try_read(const struct weft_sys *sys, struct weft__op *op)
 {
     ssize_t rc;
@@ -112,17 +123,17 @@ static ssize_t try_read(const struct weft_sys *sys, struct weft__op *op)
         if (nowait_settled(sys, op, rc))
             return rc;
     }
-    rc = ready(sys, op->fd, POLLIN, NULL);
-    return rc > 0 ? weft__sys_call(sys, read, op->fd, op->buf, op->len) : rc < 0 ? rc : -EAGAIN;
+    rc = ready_or_wrong(sys, op->fd, POLLIN, O_WRONLY);
+    return rc > 0 ? weft__sys_call(sys, read, op->fd, op->buf, op->len) : rc;
 }
 
 /** write(2) to a file that may be in blocking mode, after POLLOUT. A pipe that is ready for writing
  *  takes PIPE_BUF bytes without waiting; more could block. */
 static ssize_t write_ready(const struct weft_sys *sys, struct weft__op *op)
 {
-    ssize_t rc = ready(sys, op->fd, POLLOUT, NULL);
+    ssize_t rc = ready_or_wrong(sys, op->fd, POLLOUT, O_RDONLY);
     if (rc <= 0)
-        return rc < 0 ? rc : -EAGAIN;
+        return rc;
     size_t len = op->len;
     if (len > PIPE_BUF && !always_ready(sys, op->fd))
         len = PIPE_BUF;

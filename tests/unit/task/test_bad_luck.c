@@ -262,7 +262,7 @@ static int count_up(int *count)
 }
 WEFT_TASK(count_up, int *);
 
-TASK_TEST(a_million_children_may_live_in_one_scope_at_once)
+CROWD_TEST(a_million_children_may_live_in_one_scope_at_once)
 {
     struct weft_scope s;
     int count = 0, total = 1000000 / (int)(test_slowness() * test_slowness());

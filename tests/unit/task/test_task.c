@@ -445,7 +445,7 @@ static int count_up(int *count)
 }
 WEFT_TASK(count_up, int *);
 
-TASK_TEST(a_hundred_thousand_children_in_one_scope)
+CROWD_TEST(a_hundred_thousand_children_in_one_scope)
 {
     struct weft_scope s;
     int count = 0;
