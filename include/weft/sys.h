@@ -159,6 +159,8 @@ struct weft_sys {
     int (*getpid)(const struct weft_sys *sys);
     /** The value of an environment variable, or NULL; the text belongs to the environment. */
     const char *(*getenv)(const struct weft_sys *sys, const char *name);
+    /** readlink(2): how many bytes, without a 0 at their end. */
+    ssize_t (*readlink)(const struct weft_sys *sys, const char *path, char *buf, size_t len);
 };
 
 /** The table's clock is virtual: the engine `sim` moves it, and no real time passes. */

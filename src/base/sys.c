@@ -337,6 +337,11 @@ static const char *sys_getenv(TABLE, const char *name)
     return getenv(name);
 }
 
+static ssize_t sys_readlink(TABLE, const char *path, char *buf, size_t len)
+{
+    return checked(readlink(path, buf, len));
+}
+
 const struct weft_sys weft_sys_default = {
     .size = sizeof(struct weft_sys),
     .clock = sys_clock,
@@ -382,4 +387,5 @@ const struct weft_sys weft_sys_default = {
     .atfork = sys_atfork,
     .getpid = sys_getpid,
     .getenv = sys_getenv,
+    .readlink = sys_readlink,
 };

@@ -480,6 +480,32 @@ static int fault_io_uring_register(const struct weft_sys *sys, int fd, unsigned 
     return rc < 0 ? rc : sys->inner->io_uring_register(sys->inner, fd, opcode, arg, count);
 }
 
+/* --- What concerns the process: passed on, and no fault point --------------------------------- */
+
+static int pass_sigaction(const struct weft_sys *sys, int signal, const struct sigaction *action,
+                          struct sigaction *ret_old)
+{
+    return sys->inner->sigaction(sys->inner, signal, action, ret_old);
+}
+
+static int pass_sigaltstack(const struct weft_sys *sys, const void *stack, void *ret_old)
+{
+    return sys->inner->sigaltstack(sys->inner, stack, ret_old);
+}
+
+static int pass_atfork(const struct weft_sys *sys, void (*prepare)(void), void (*parent)(void),
+                       void (*child)(void))
+{
+    return sys->inner->atfork(sys->inner, prepare, parent, child);
+}
+
+static void pass_process(struct weft_sys *sys)
+{
+    sys->sigaction = sys->inner->sigaction ? pass_sigaction : NULL;
+    sys->sigaltstack = sys->inner->sigaltstack ? pass_sigaltstack : NULL;
+    sys->atfork = sys->inner->atfork ? pass_atfork : NULL;
+}
+
 /* --- Making and asking ----------------------------------------------------------------------- */
 
 void weft_testing_faults_init(struct weft_testing_faults *faults, const struct weft_sys *inner)
@@ -492,6 +518,7 @@ void weft_testing_faults_init(struct weft_testing_faults *faults, const struct w
     faults->sys.inner = inner;
     faults->set = WEFT_TESTING_ANY;
     weft__fault_ring_init(ring_of(&faults->sys));
+    pass_process(&faults->sys);
 #define TAKE(upper, lower)                                                                         \
     if (inner->lower)                                                                              \
         faults->sys.lower = fault_##lower;

@@ -5,7 +5,7 @@
  *     world.c       worlds, clocks, programs run in them
  *     blocked.c     waiting until nobody can go on; wait points
  *     faults.c      the table that fails calls      sweep.c       a scenario for each fault point
- *     last_words.c  what a signal interrupted       open.c        which descriptors are open
+ *     last_words.c  what a signal interrupted       leaks.c       what is left behind
  *     ring.c        failing requests of io_uring
  *     seeds.c       a program under many seeds
  *     run.c         one program over one table
@@ -82,10 +82,8 @@ void weft__last_words_set(const char *format, ...) WEFT_PRINTF(1, 2);
 int weft__testing_run_on(const struct weft_sys *sys, uint64_t seed, int (*program)(void *arg),
                          void *arg, uint64_t *ret_trace);
 
-/* open.c */
+/* leaks.c */
 
-/** Calls `each` for every open descriptor below `limit`; the sum of what it gives. */
-int weft__testing_each_open(int limit, int (*each)(int fd, void *arg), void *arg);
 /** How many descriptors are open in the world below `sys`, or in the process. */
 int weft__testing_open(const struct weft_sys *sys);
 

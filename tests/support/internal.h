@@ -7,7 +7,7 @@
  *     check.c    the assertions
  *     engine.c   which engines there are and which can run here
  *     leaks.c    what is counted before and after a test
- *     weft.c     what the library itself is asked: engines, tasks alive
+ *     weft.c     what the library itself is asked: engines
  */
 #ifndef TEST_SUPPORT_INTERNAL_H
 #define TEST_SUPPORT_INTERNAL_H
@@ -58,9 +58,6 @@ void test_engine_select(const char *engine);
 
 /** Takes note of what is open, allocated and mapped now. */
 void test_leaks_begin(void);
-
-/** Prints loops that are not freed, with their living tasks; returns how many. */
-int test_report_tasks(void);
 
 /** Prints what is left over since test_leaks_begin; returns how many kinds leaked. */
 int test_leaks_end(void);

@@ -337,6 +337,7 @@ TEST(a_filter_that_forbids_epoll_pwait2_counts_as_an_old_kernel)
 
 TEST(the_process_entries_do_what_their_calls_do)
 {
+    char path[4096];
     sigset_t usr1, old;
     sigemptyset(&usr1);
     sigaddset(&usr1, SIGUSR1);
@@ -348,4 +349,6 @@ TEST(the_process_entries_do_what_their_calls_do)
     CHECK_OK(setenv("WEFT_TEST_SYS", "value", 1));
     CHECK_STR(sys->getenv(sys, "WEFT_TEST_SYS"), "value");
     CHECK(sys->getenv(sys, "WEFT_TEST_SYS_NOT_SET") == NULL);
+    CHECK(sys->readlink(sys, "/proc/self/exe", path, sizeof path) > 0 && path[0] == '/');
+    CHECK_ERR(sys->readlink(sys, "/proc/self", path, 0), -EINVAL);
 }
