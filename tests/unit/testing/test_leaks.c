@@ -148,9 +148,10 @@ TEST(a_hundred_thousand_blocks_are_counted)
     CHECK_OK(weft_testing_leaks_begin(&before));
     for (int i = 0; i < BLOCKS; i++)
         blocks[i] = malloc(1);
-    for (int i = 0; i < BLOCKS; i++)
+    for (int i = 1; i < BLOCKS; i++)
         free(blocks[i]);
-    CHECK_EQ(weft_testing_leaks_end(before), 0);
+    CHECK_EQ(weft_testing_leaks_end(before), 1);
+    free(blocks[0]);
 }
 
 TEST(an_allocator_of_ones_own_can_tell)
