@@ -10,7 +10,14 @@ A line counts when the compiler made code for it, a branch when it made a jump t
 what several objects have of one header is added up. Assertions are not counted, since their other
 way must not be taken, and neither are lines that tests/coverage.txt excludes, with its reason.
 
-That file has the floors, too: figures below them fail.
+An *error branch* is what the library does when a call of its loop's table of system calls, struct
+weft_sys, fails. There is one for each place in src that makes such a call; it counts as reached
+when the public fault table (<weft/testing.h>) failed a call made at that place in some test. Places
+are found in the text. Freeing memory and asking the clock cannot fail and are none. Neither are
+calls that no table of a loop sees: those that concern the whole process and go to weft_sys_default,
+and what the simulated world and the fault table themselves call.
+
+tests/coverage.txt has the floors, too: figures below them fail.
 """
 
 import argparse
@@ -85,11 +92,10 @@ class Source:
 
 def run_tests():
     """A clean account, then every compiled test."""
-    for path in glob.glob(f"{BUILD}/obj/**/*.gcda", recursive=True):
+    for path in glob.glob(f"{BUILD}/obj/**/*.gcda", recursive=True) + glob.glob(f"{BUILD}/faults"):
         os.remove(path)
     done = subprocess.run([sys.executable, "tools/run_tests.py", "--build", BUILD, "--preset",
-                           "coverage", "--binaries-only"],
-                          env=dict(os.environ, WEFT_SLOW="1"), check=False)
+                           "coverage", "--binaries-only"], check=False)
     return done.returncode
 
 
@@ -115,6 +121,75 @@ def read_counts(settings):
                 for line in entry["lines"]:
                     sources[name].add(line)
     return sources
+
+
+TABLE_CALL = re.compile(r"->(\w+)\(\s*(?:\w+(?:->|\.))*sys\b"
+                        r"|\bweft__sys_call\(\s*[\w.>-]+,\s*(\w+)")
+# Where `sys` is no loop's table, or the call is of the table itself.
+NOT_CALLERS = ("src/base/", "src/testing/", "src/loop/poller/sim_", "src/loop/poller_backend.h",
+               "src/machine/overflow.c")
+
+
+def end_of_call(text, start):
+    """Where the brackets that open after `start` are closed."""
+    depth = 0
+    for at in range(text.index("(", start), len(text)):
+        depth += (text[at] == "(") - (text[at] == ")")
+        if depth == 0:
+            return at
+    return len(text)
+
+
+def find_calls():
+    """{(path, first line, last line): entry} of every place that calls the table and may fail."""
+    with open("include/weft/sys.h", encoding="utf-8") as file:
+        of_loops = file.read().split("Acts of the whole process")[0]
+    entries = set(re.findall(r"\(\*(\w+)\)\(", of_loops)) - {"clock"}
+    found = {}
+    for path in sorted(glob.glob("src/**/*.[ch]", recursive=True)):
+        if path.startswith(NOT_CALLERS):
+            continue
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        for match in TABLE_CALL.finditer(text):
+            end = end_of_call(text, match.start())
+            entry = match[1] or match[2]
+            frees = entry == "realloc" and text[:end].endswith(", 0")
+            if entry in entries and not frees:
+                lines = (text.count("\n", 0, match.start()) + 1, text.count("\n", 0, end) + 1)
+                found[(path, *lines)] = entry
+    return found
+
+
+def read_faults():
+    """{(path, line)} of the library's calls that the fault table failed."""
+    traces = {}
+    with open(f"{BUILD}/faults", encoding="utf-8") as file:
+        for line in file:
+            program, *addresses = line.split()
+            traces.setdefault(program, set()).add(tuple(addresses))
+    places = set()
+    for program, found in traces.items():
+        wanted = sorted({address for trace in found for address in trace})
+        said = subprocess.run(["addr2line", "-e", program], input="\n".join(wanted), text=True,
+                              capture_output=True, check=True).stdout.splitlines()
+        where = {address: re.search(r"\b(src/[^:]*):(\d+)", text)
+                 for address, text in zip(wanted, said)}
+        for trace in found:
+            for match in filter(None, (where[address] for address in trace)):
+                if not match[1].startswith("src/testing/"):
+                    places.add((match[1], int(match[2])))
+                    break
+    return places
+
+
+def check_faults():
+    """(reached, all) of the error branches; prints nothing. Also those that were not reached."""
+    calls = find_calls()
+    places = read_faults()
+    missed = [(path, first, entry) for (path, first, last), entry in calls.items()
+              if not any(path == name and first <= line <= last for name, line in places)]
+    return len(calls) - len(missed), len(calls), missed
 
 
 def percent(part, whole):
@@ -167,11 +242,17 @@ def main():
     status = 0 if options.no_run or options.missing else run_tests()
     settings = Settings()
     sources = read_counts(settings)
+    reached, of_calls, missed = check_faults()
     if options.missing:
         print_missing(sources, options.missing)
+        for path, line, entry in missed:
+            if any(word in path for word in options.missing):
+                print(f"{path}:{line}: no fault injected into {entry}")
         return 0
     lines, branches = print_table(sources)
-    failed = check_floors(settings, {"lines": lines, "branches": branches})
+    faults = percent(reached, of_calls)
+    print(f"error branches reached by an injected fault: {reached} / {of_calls} {faults:.1f}%")
+    failed = check_floors(settings, {"lines": lines, "branches": branches, "faults": faults})
     return 1 if failed or status else 0
 
 

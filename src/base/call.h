@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * call.h: calling the world through a table that may be incomplete
+ * call.h: calling the world through a table
  *
- * A simulated world has no entry for what it does not simulate (epoll, io_uring); that reads as a
- * call that the kernel does not know. Tables that users make are complete, see weft/sys.h.
+ * Every table has what a loop calls (weft/sys.h): what a world cannot do, its entry says: -ENOSYS.
  */
 #ifndef WEFT_BASE_CALL_H
 #define WEFT_BASE_CALL_H
@@ -11,7 +10,7 @@
 #include <errno.h>
 #include <weft/sys.h>
 
-/** Calls an entry of the system table; one that is not there gives -ENOSYS. */
-#define weft__sys_call(sys, entry, ...) ((sys)->entry ? (sys)->entry((sys), __VA_ARGS__) : -ENOSYS)
+/** Calls an entry of the system table. */
+#define weft__sys_call(sys, entry, ...) ((sys)->entry((sys), __VA_ARGS__))
 
 #endif

@@ -169,8 +169,6 @@ int weft__descriptor_same(struct weft__poller *poller, const struct weft__descri
 {
     struct stat file;
     int rc = weft__sys_call(poller->sys, fstat, descriptor->fd, &file);
-    if (rc == -ENOSYS)
-        return 1;
     return rc == 0 && (uint64_t)file.st_dev == descriptor->identity[0] &&
            (uint64_t)file.st_ino == descriptor->identity[1];
 }

@@ -7,8 +7,7 @@
  * alone, not by address: a block freed twice would show as one too few, and libc would stop the
  * process first.
  *
- * The clock and write may be called by other threads; what these two touch is atomic. Missing
- * entries of the wrapped table stay missing.
+ * The clock and write may be called by other threads; what these two touch is atomic.
  */
 #include "base/assert.h"
 #include "loop/internal.h"
@@ -42,8 +41,16 @@ static bool chance(struct weft_testing_faults *fault, unsigned percent)
     return percent > 0 && random_of(fault) % 100 < percent;
 }
 
+#ifdef WEFT_COVERAGE
+/** Notes who called the table; in tests/support/coverage.c. */
+void weft__coverage_injected(void);
+#else
+#define weft__coverage_injected() ((void)0)
+#endif
+
 static void count_injected(struct weft_testing_faults *fault)
 {
+    weft__coverage_injected();
     __atomic_fetch_add(&fault->injected, 1, __ATOMIC_RELAXED);
 }
 
@@ -501,9 +508,9 @@ static int pass_atfork(const struct weft_sys *sys, void (*prepare)(void), void (
 
 static void pass_process(struct weft_sys *sys)
 {
-    sys->sigaction = sys->inner->sigaction ? pass_sigaction : NULL;
-    sys->sigaltstack = sys->inner->sigaltstack ? pass_sigaltstack : NULL;
-    sys->atfork = sys->inner->atfork ? pass_atfork : NULL;
+    sys->sigaction = pass_sigaction;
+    sys->sigaltstack = pass_sigaltstack;
+    sys->atfork = pass_atfork;
 }
 
 /* --- Making and asking ----------------------------------------------------------------------- */
@@ -519,9 +526,7 @@ void weft_testing_faults_init(struct weft_testing_faults *faults, const struct w
     faults->set = WEFT_TESTING_ANY;
     weft__fault_ring_init(ring_of(&faults->sys));
     pass_process(&faults->sys);
-#define TAKE(upper, lower)                                                                         \
-    if (inner->lower)                                                                              \
-        faults->sys.lower = fault_##lower;
+#define TAKE(upper, lower) faults->sys.lower = fault_##lower;
     WEFT__TESTING_CALLS(TAKE)
 #undef TAKE
 }

@@ -4,8 +4,8 @@
  *
  * The world's life, its clock and randomness, and the table itself: each entry finds out whether
  * the descriptor is simulated, and hands over to the file that knows how such a thing behaves.
- * Calls on real descriptors, and everything about memory, go to weft_sys_default. Entries for epoll
- * and io_uring are missing, which reads as -ENOSYS: only the engine `sim` can wait here.
+ * Calls on real descriptors, and everything about memory, go to weft_sys_default. Epoll and
+ * io_uring are -ENOSYS: only the engine `sim` can wait here.
  *
  * Nothing here sleeps. The clock moves when the engine moves it, and poll answers only about now.
  */
@@ -350,6 +350,48 @@ static int sim_setsockopt(const struct weft_sys *sys, int fd, int level, int opt
     return rc < 0 ? rc : weft__sim_setsockopt(file, level, option, value, len);
 }
 
+/* --- What is not there ----------------------------------------------------------------------- */
+
+static int sim_epoll_create1(const struct weft_sys *sys, int flags)
+{
+    (void)sys, (void)flags;
+    return -ENOSYS;
+}
+
+static int sim_epoll_ctl(const struct weft_sys *sys, int epoll_fd, int op, int fd,
+                         struct epoll_event *event)
+{
+    (void)sys, (void)epoll_fd, (void)op, (void)fd, (void)event;
+    return -ENOSYS;
+}
+
+static int sim_epoll_wait(const struct weft_sys *sys, int epoll_fd, struct epoll_event *events,
+                          int count, weft_ns timeout)
+{
+    (void)sys, (void)epoll_fd, (void)events, (void)count, (void)timeout;
+    return -ENOSYS;
+}
+
+static int sim_io_uring_setup(const struct weft_sys *sys, unsigned entries, void *params)
+{
+    (void)sys, (void)entries, (void)params;
+    return -ENOSYS;
+}
+
+static int sim_io_uring_enter(const struct weft_sys *sys, int fd, unsigned to_submit,
+                              unsigned min_complete, unsigned flags, const void *arg, size_t size)
+{
+    (void)sys, (void)fd, (void)to_submit, (void)min_complete, (void)flags, (void)arg, (void)size;
+    return -ENOSYS;
+}
+
+static int sim_io_uring_register(const struct weft_sys *sys, int fd, unsigned opcode, void *arg,
+                                 unsigned count)
+{
+    (void)sys, (void)fd, (void)opcode, (void)arg, (void)count;
+    return -ENOSYS;
+}
+
 /* --- A world's life -------------------------------------------------------------------------- */
 
 static const struct weft_sys table = {
@@ -385,6 +427,12 @@ static const struct weft_sys table = {
     .getsockopt = sim_getsockopt,
     .setsockopt = sim_setsockopt,
     .poll = sim_poll,
+    .epoll_create1 = sim_epoll_create1,
+    .epoll_ctl = sim_epoll_ctl,
+    .epoll_wait = sim_epoll_wait,
+    .io_uring_setup = sim_io_uring_setup,
+    .io_uring_enter = sim_io_uring_enter,
+    .io_uring_register = sim_io_uring_register,
 };
 
 /** What concerns the whole process is not simulated; these functions look at no table. */

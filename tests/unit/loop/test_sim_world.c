@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -184,6 +185,20 @@ TEST(memory_is_real)
 }
 
 /* --- Numbers --------------------------------------------------------------------------------- */
+
+TEST(there_is_no_epoll_and_no_io_uring)
+{
+    struct epoll_event event;
+    char params[128];
+    open_world(0);
+    CHECK_ERR(sys->epoll_create1(sys, 0), -ENOSYS);
+    CHECK_ERR(sys->epoll_ctl(sys, 3, EPOLL_CTL_ADD, 4, &event), -ENOSYS);
+    CHECK_ERR(sys->epoll_wait(sys, 3, &event, 1, 0), -ENOSYS);
+    CHECK_ERR(sys->io_uring_setup(sys, 8, params), -ENOSYS);
+    CHECK_ERR(sys->io_uring_enter(sys, 3, 1, 1, 0, NULL, 0), -ENOSYS);
+    CHECK_ERR(sys->io_uring_register(sys, 3, 0, NULL, 0), -ENOSYS);
+    close_world();
+}
 
 TEST(numbers_start_at_the_base_and_the_lowest_free_one_is_used_again)
 {
