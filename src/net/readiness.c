@@ -26,8 +26,11 @@ int weft_poll_now(int fd, int events)
 {
     const struct weft_sys *sys = weft__sys_current();
     struct pollfd one = {.fd = fd, .events = (short)events};
-    /* poll(2) passes over negative numbers. */
-    int rc = fd < 0 ? -EBADF : sys->poll(sys, &one, 1, 0);
+    int rc;
+    /* poll(2) passes over negative numbers. A signal can interrupt it although it does not wait. */
+    do
+        rc = fd < 0 ? -EBADF : sys->poll(sys, &one, 1, 0);
+    while (rc == -EINTR);
     if (rc < 0)
         return rc;
     return one.revents & POLLNVAL ? -EBADF : one.revents;

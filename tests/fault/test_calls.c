@@ -15,6 +15,7 @@
 #include "programs.h"
 #include "loop/poller.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,6 +215,37 @@ TEST_EACH_ENGINE(a_reader_and_a_writer_of_a_blocking_pipe_of_others)
     sweep_calls(&sweep);
 }
 
+/* A descriptor of others that is taken over, and waited for beside something else. */
+FAULT_PROGRAM(select_an_adopted_pipe)
+{
+    const struct weft_sys *sys = weft__sys_current();
+    struct weft_scope scope;
+    int fds[2];
+    int rc = sys->pipe2(sys, fds, O_NONBLOCK | O_CLOEXEC);
+
+    if (rc < 0)
+        return rc;
+    struct weft_case cases[] = {weft_case_never(), weft_case_ready(fds[0], POLLIN)};
+    rc = weft_fd_own(fds[0]);
+    if (rc == 0) {
+        weft_scope_enter(&scope, WEFT_HOUR);
+        (void)weft_go(&scope, writer, fds[1]);
+        rc = weft_select(cases, 2);
+        CHECK(rc < 0 || rc == 1);
+        rc = rc < 0 ? rc : cases[1].result;
+        rc = weft_scope_exit(&scope, rc < 0 ? rc : read_all(fds[0]));
+    }
+    return close_both(fds, rc);
+}
+
+TEST_EACH_ENGINE(a_select_on_a_pipe_that_was_adopted)
+{
+    static const struct fault_sweep sweep = {"adopted", run_select_an_adopted_pipe,
+                                             documented_of_others};
+
+    sweep_calls(&sweep);
+}
+
 /* --- Sockets --------------------------------------------------------------------------------- */
 
 static int loopback(struct weft_address *ret)
@@ -332,6 +364,32 @@ FAULT_PROGRAM(visit_by_stream)
 TEST_EACH_ENGINE(a_visit_by_stream)
 {
     static const struct fault_sweep sweep = {"tcp", run_visit_by_stream, documented};
+
+    sweep_calls(&sweep);
+}
+
+/* A socket in blocking mode that weft did not make: its connect must not block. */
+FAULT_PROGRAM(connect_a_socket_of_others)
+{
+    const struct weft_sys *sys = weft__sys_current();
+    struct weft_address address;
+
+    CHECK_EQ(loopback(&address), 0);
+    int listener = weft_tcp_listen(&address, 4);
+    if (listener < 0)
+        return listener;
+    int rc = weft_local_address(listener, &address);
+    int fd = rc < 0 ? rc : sys->socket(sys, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return close_after(fd, listener);
+    rc = weft_connect(fd, &address);
+    return close_after(close_after(rc, fd), listener);
+}
+
+TEST_EACH_ENGINE(a_connect_of_a_blocking_socket_of_others)
+{
+    static const struct fault_sweep sweep = {"foreign_socket", run_connect_a_socket_of_others,
+                                             documented_of_others};
 
     sweep_calls(&sweep);
 }

@@ -139,30 +139,43 @@ int weft__readiness_cancel(struct weft__poller *poller, struct weft__op *op)
 
 /* --- Events -------------------------------------------------------------------------------- */
 
+/** What of `wanted` holds now: 1, 0, or an error. The engine tells of an owned descriptor once
+ * only, so a look that was interrupted is repeated. */
+static int look(struct weft__poller *poller, int fd, unsigned wanted, unsigned *ret)
+{
+    struct pollfd now = {.fd = fd, .events = (short)wanted};
+    int rc = 0;
+    do
+        rc = wanted ? weft__sys_call(poller->sys, poll, &now, 1, 0) : 0;
+    while (rc == -EINTR);
+    *ret = (unsigned)now.revents;
+    return rc;
+}
+
 /** Serves those who wait for readiness, in both queues, with one look at the descriptor. */
 static int serve_polls(struct weft__poller *poller, struct weft__descriptor *descriptor)
 {
     int count = 0;
-    unsigned wanted = 0;
+    unsigned wanted = 0, ready = 0;
     for (int direction = 0; direction < 2; direction++) {
         struct weft__op *op = first_op(descriptor, direction);
         if (op && op->code == WEFT__OP_POLL)
             wanted |= weft__descriptor_wants(descriptor);
     }
-    struct pollfd now = {.fd = descriptor->fd, .events = (short)wanted};
-    if (wanted == 0 || weft__sys_call(poller->sys, poll, &now, 1, 0) <= 0)
+    int rc = look(poller, descriptor->fd, wanted, &ready);
+    if (rc == 0)
         return 0;
     for (int direction = 0; direction < 2; direction++) {
         struct weft_link *queue = &descriptor->queue[direction];
         for (struct weft_link *link = queue->next; link != queue;) {
             struct weft__op *op = weft__container(link, struct weft__op, link);
-            unsigned got = (unsigned)now.revents & (op->events | POLLERR | POLLHUP | POLLNVAL);
+            unsigned got = ready & (op->events | POLLERR | POLLHUP | POLLNVAL);
             link = link->next;
             if (op->code != WEFT__OP_POLL)
                 break;
-            if (got == 0)
+            if (rc > 0 && got == 0)
                 continue;
-            weft__op_complete(poller, op, got & POLLNVAL ? -EBADF : (ssize_t)got);
+            weft__op_complete(poller, op, rc < 0 ? rc : got & POLLNVAL ? -EBADF : (ssize_t)got);
             count++;
             /* done() may have changed the queue; whom we pass again is only looked at. */
             link = queue->next;
