@@ -102,7 +102,9 @@ def run_tests():
 def read_counts(settings):
     """{path: Source} of every file of src that has code."""
     sources = {}
-    notes = sorted(glob.glob(f"{BUILD}/obj/src/**/*.gcno", recursive=True))
+    # A source that is gone leaves its object, and its account, behind.
+    notes = [note for note in sorted(glob.glob(f"{BUILD}/obj/src/**/*.c.gcno", recursive=True))
+             if os.path.exists(os.path.relpath(note, f"{BUILD}/obj").removesuffix(".gcno"))]
     os.makedirs(f"{BUILD}/gcov", exist_ok=True)
     for old in glob.glob(f"{BUILD}/gcov/*"):
         os.remove(old)
