@@ -8,8 +8,8 @@
 # `tools/setup`, then call make again for the build they need. Paths are relative throughout, so
 # the checkout may lie in a folder whose name has spaces, and two checkouts may build at once.
 #
-#   make [PRESET=dev|release|asan|tsan|valgrind|ucontext|amalgamation|coverage] [CC=gcc|clang]
-#        [MUTANT=name]
+#   make [PRESET=dev|release|asan|tsan|valgrind|ucontext|amalgamation|coverage|musl]
+#        [CC=gcc|clang] [MUTANT=name]
 #   make MACHINE=aarch64|riscv64 [...]   for another machine; its tests run under qemu-user
 #   make help
 
@@ -25,8 +25,9 @@ $(error MACHINE=$(MACHINE) is not one of aarch64, riscv64)
 endif
 tool_prefix := $(if $(MACHINE),$(MACHINE)-linux-gnu-)
 # CC and AR of the environment and of the command line count; make's own defaults do not.
+default_cc := $(if $(filter musl,$(PRESET)),musl-gcc,$(tool_prefix)gcc)
 ifneq ($(filter default undefined,$(origin CC)),)
-CC := $(tool_prefix)gcc
+CC := $(default_cc)
 endif
 ifneq ($(filter default undefined,$(origin AR)),)
 AR := $(tool_prefix)ar
@@ -40,7 +41,7 @@ include mk/presets.mk
 # build/dev, build/dev-clang, build/dev-aarch64, build/dev-mutant-lost_wake: one folder for each set
 # of flags.
 machine_suffix := $(if $(MACHINE),-$(MACHINE))
-compiler_suffix := $(if $(filter-out gcc cc $(tool_prefix)gcc,$(notdir $(CC))),-$(notdir \
+compiler_suffix := $(if $(filter-out gcc cc $(default_cc),$(notdir $(CC))),-$(notdir \
   $(lastword $(CC))))
 mutant_suffix := $(if $(MUTANT),-mutant-$(MUTANT))
 B := build/$(PRESET)$(machine_suffix)$(compiler_suffix)$(mutant_suffix)
@@ -61,6 +62,13 @@ link_flags := $(preset_ldflags) -pthread $(LDFLAGS)
 # tests/support/leaks.c counts what passes through these.
 wrapped_calls := malloc calloc realloc free mmap munmap $(preset_wrapped_calls)
 test_link_flags := $(addprefix -Wl$(comma)--wrap=,$(wrapped_calls)) $(link_flags)
+# A static libc is not to be wrapped with the rest, so ours is first linked for itself.
+ifneq ($(filter -static,$(preset_ldflags)),)
+link_test = $(CC) -r -nostdlib -o $(1).o $(2) $(filter -Wl%,$(test_link_flags)) && \
+  $(CC) -o $(1) $(1).o $(link_flags)
+else
+link_test = $(CC) -o $(1) $(2) $(test_link_flags)
+endif
 version_script := $(wildcard src/weft.map)
 
 # Everything is found by its name; LC_ALL makes the order the same everywhere.
@@ -142,7 +150,7 @@ $(B)/sources.list: FORCE
 $(test_programs): $(B)/tests/%: $(B)/obj/tests/%.c.o $(support_objects) $(static_library)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) -o $@ $< $(support_objects) $(static_library) $(test_link_flags)
+	$(Q)$(call link_test,$@,$< $(support_objects) $(static_library))
 
 .SECONDEXPANSION:
 $(example_programs): $(B)/examples/%: $(B)/obj/examples/%.c.o $$(call parts_of,$$*) \
@@ -169,10 +177,11 @@ submake = mkdir -p build && $(build_lock)$(MAKE) --no-print-directory \
 run_tests = $(PYTHON) tools/run_tests.py --build $(B) --preset $(PRESET) --cc '$(CC)' \
   $(if $(ENGINE),--engine '$(ENGINE)') $(if $(TEST),--test '$(TEST)') $(machine_options)
 # Another machine's programs run in an emulator; the scripts look at tools and pages, not at these.
-machine_options := $(if $(MACHINE),--machine $(MACHINE) --binaries-only \
-  --wrapper 'qemu-$(MACHINE) -L /usr/$(MACHINE)-linux-gnu')
+foreign := $(firstword $(MACHINE) $(filter musl,$(PRESET)))
+machine_options := $(if $(foreign),--machine $(foreign) --binaries-only) \
+  $(if $(MACHINE),--wrapper 'qemu-$(MACHINE) -L /usr/$(MACHINE)-linux-gnu')
 # What `make test` needs installed.
-test_group := $(if $(MACHINE),cross,test)
+test_group := $(if $(foreign),cross,test)
 
 .PHONY: test demo bench bench-setup instructions model coverage tidy format format-check mutants
 .PHONY: seeds man clean help

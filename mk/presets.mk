@@ -42,7 +42,15 @@ preset_library_cflags := --coverage -fprofile-update=atomic
 preset_ldflags := --coverage
 preset_so_ldflags := --coverage
 preset_wrapped_calls := _exit abort raise sigaction
+else ifeq ($(PRESET),musl)
+# The other C library, in static programs. Debian's musl-gcc looks into musl's own folder only, and
+# that has no headers of the kernel; those come last, so that none of glibc's stands before musl's.
+kernel_headers := $(patsubst %/asm/unistd.h,%,$(wildcard /usr/include/*-linux-gnu/asm/unistd.h))
+preset_cflags := -O1 $(debug_flags) -Werror -idirafter /usr/include \
+  $(addprefix -idirafter ,$(firstword $(kernel_headers)))
+preset_ldflags := -static -Wl,--eh-frame-hdr
+preset_so_ldflags :=
 else
-presets := dev release asan tsan valgrind ucontext amalgamation coverage
+presets := dev release asan tsan valgrind ucontext amalgamation coverage musl
 $(error PRESET=$(PRESET) is not one of $(presets))
 endif

@@ -9,12 +9,12 @@
  */
 #include "test.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <ucontext.h>
 #include <unistd.h>
 #include <weft/weft.h>
 
@@ -97,19 +97,21 @@ TEST(each_kind_of_check_can_fail_and_shows_both_values)
     CHECK_CONTAINS(run(fail_plainly).output, "CHECK(1 > 2)");
 }
 
-static ucontext_t back;
+static void fail_in_a_handler(int signal)
+{
+    (void)signal;
+    fail_eq();
+}
 
 static void fail_on_another_stack(void)
 {
     static char stack[65536];
-    ucontext_t there;
+    const stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
+    struct sigaction action = {.sa_handler = fail_in_a_handler, .sa_flags = SA_ONSTACK};
 
-    getcontext(&there);
-    there.uc_stack.ss_sp = stack;
-    there.uc_stack.ss_size = sizeof stack;
-    there.uc_link = &back;
-    makecontext(&there, fail_eq, 0);
-    swapcontext(&back, &there);
+    CHECK_EQ(sigaltstack(&other, NULL), 0);
+    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+    raise(SIGUSR1);
 }
 
 TEST(a_check_fails_on_a_stack_that_is_not_the_threads)

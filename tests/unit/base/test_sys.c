@@ -27,6 +27,9 @@
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
 #endif
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 8
+#endif
 
 static const struct weft_sys *const sys = &weft_sys_default;
 
