@@ -90,6 +90,28 @@ int serve_crowd(int fd, void *tally)
 
 /* The client. */
 
+/** Whether these bytes answer another request than `call`'s. */
+static int is_of_another(const struct call *call, size_t len)
+{
+    static const size_t prefix = sizeof ANSWER_PREFIX - 1;
+
+    return len > prefix && memcmp(call->answer, ANSWER_PREFIX, prefix) == 0 &&
+           (len != prefix + strlen(call->request) ||
+            memcmp(call->answer + prefix, call->request, len - prefix) != 0);
+}
+
+/** Waits for the answer. One to a request that was sent again may come so late that its socket is
+ *  closed and the port is ours: it is not for us. */
+static ssize_t receive_own(int fd, struct call *call)
+{
+    ssize_t n;
+
+    do {
+        n = weft_recv(fd, call->answer, sizeof call->answer - 1, 0);
+    } while (n >= 0 && is_of_another(call, (size_t)n));
+    return n;
+}
+
 /** Sends the request and waits for the answer, at most `patience`. */
 static ssize_t ask(int fd, struct call *call, weft_ns patience)
 {
@@ -98,7 +120,7 @@ static ssize_t ask(int fd, struct call *call, weft_ns patience)
     call->sent++;
     if (n < 0)
         return n;
-    return weft_within(patience, weft_recv(fd, call->answer, sizeof call->answer - 1, 0));
+    return weft_within(patience, receive_own(fd, call));
 }
 
 /** Sends it up to three times. The work takes a second, so an answer is late after more. */
