@@ -72,9 +72,9 @@ struct weft_queue_options {
 };
 
 /**
- * Makes a queue in *ret, for the tasks and callbacks of `loop`. A bounded one takes its memory now,
- * so that no later put can fail for want of it. Plain. -ENOMEM; -EINVAL an unknown kind, or
- * WEFT_QUEUE_PRIORITY without `compare`.
+ * Makes a queue in *ret, for the tasks and callbacks of `loop`; `options` NULL: a rendezvous. A
+ * bounded one takes its memory now, so that no later put can fail for want of it. Plain. -ENOMEM;
+ * -EINVAL an unknown kind, or WEFT_QUEUE_PRIORITY without `compare`.
  */
 WEFT_API int weft_queue_new(struct weft_loop *loop, const struct weft_queue_options *options,
                             struct weft_queue **ret);

@@ -18,11 +18,10 @@
  *   3. Entries are called on the loop's thread, except `clock` and `write` (the wake-up), which any
  *      thread may call.
  *   4. A table is made by copying weft_sys_default and replacing entries; none may be NULL. `size`
- * is the size of the struct that its maker was compiled with; entries are only ever appended, and
- *      those beyond it are never called.
+ *      is the size of the struct that its maker was compiled with; entries are only ever appended,
+ *      and those beyond it are never called.
  *
- * What concerns the whole process (signal handlers, fork hooks, threads) always goes through
- * weft_sys_default and stands after the mark below.
+ * What concerns the whole process (signal handlers, fork hooks) stands after the mark below.
  */
 #ifndef WEFT_SYS_H
 #define WEFT_SYS_H

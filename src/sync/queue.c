@@ -48,10 +48,12 @@ struct weft_queue {
 
 /* Making one. */
 
-/** The caller's options; what its shorter struct does not have is zero. */
+/** The caller's options, NULL for none; what its shorter struct does not have is zero. */
 static struct weft_queue_options read_options(const struct weft_queue_options *given)
 {
     struct weft_queue_options options = {0};
+    if (!given)
+        return options;
     size_t size = given->size ? given->size : sizeof options;
     memcpy(&options, given, size < sizeof options ? size : sizeof options);
     return options;

@@ -135,6 +135,16 @@ SYNC_TEST(a_queue_of_an_unknown_kind_or_without_its_order_is_refused)
     CHECK(queue == NULL);
 }
 
+SYNC_TEST(a_queue_without_options_is_a_rendezvous)
+{
+    struct weft_queue *queue = NULL;
+
+    CHECK_OK(weft_queue_new(weft_loop_current(), NULL, &queue));
+    CHECK_EQ(weft_queue_capacity(queue), 0);
+    CHECK_ERR(weft_queue_try_put(queue, NULL), -EAGAIN);
+    weft_queue_free(queue);
+}
+
 /* Capacities. */
 
 SYNC_TEST(a_full_queue_refuses_a_try_and_an_empty_one_too)
