@@ -29,6 +29,10 @@ default_cc := $(if $(filter musl,$(PRESET)),musl-gcc,$(tool_prefix)gcc)
 ifneq ($(filter default undefined,$(origin CC)),)
 CC := $(default_cc)
 endif
+# The C++ compiler beside it, for the tests of exceptions.
+ifneq ($(filter default undefined,$(origin CXX)),)
+CXX := $(patsubst %clang,%clang++,$(patsubst %gcc,%g++,$(CC)))
+endif
 ifneq ($(filter default undefined,$(origin AR)),)
 AR := $(tool_prefix)ar
 endif
@@ -57,6 +61,8 @@ common_flags += $(if $(MUTANT),-DWEFT_MUTANT_$(MUTANT)=1)
 library_flags := $(common_flags) $(preset_library_cflags) -fPIC -fvisibility=hidden \
   -ftls-model=initial-exec -Iinclude -Isrc $(CFLAGS)
 test_flags := $(common_flags) -Iinclude -Isrc -Itests/support $(CFLAGS)
+cpp_test_flags := $(filter-out -std=gnu11 -Wstrict-prototypes -Wmissing-prototypes,$(test_flags)) \
+  -std=gnu++17
 user_flags := $(common_flags) -Iinclude $(CFLAGS)
 link_flags := $(preset_ldflags) -pthread $(LDFLAGS)
 # tests/support/leaks.c counts what passes through these.
@@ -79,6 +85,9 @@ library_objects := $(if $(filter amalgamation,$(PRESET)),$(B)/obj/weft.c.o,\
   $(patsubst %,$(B)/obj/%.o,$(library_sources)))
 support_objects := $(patsubst %,$(B)/obj/%.o,$(wildcard tests/support/*.c))
 test_programs := $(patsubst %.c,$(B)/%,$(call find_files,tests,test_*.c))
+# Debian has no C++ library for musl.
+cpp_test_programs := $(if $(filter-out musl,$(PRESET)),$(patsubst %.cpp,$(B)/%,\
+  $(call find_files,tests,test_*.cpp)))
 # An example is one file; where a folder has its name (examples/demo.c, examples/demo/), the .c
 # files in it are parts of that program.
 example_sources := $(call find_files,examples,*.c)
@@ -93,7 +102,7 @@ shared_library := $(B)/libweft.so.0
 .PHONY: all library tests examples benches
 all: library examples
 library: $(static_library) $(B)/libweft.so
-tests: library $(test_programs)
+tests: library $(test_programs) $(cpp_test_programs)
 examples: library $(example_programs)
 benches: library $(bench_programs)
 # Without a recipe make would say that there was nothing to do.
@@ -117,6 +126,11 @@ $(B)/obj/tests/%.c.o: tests/%.c $(build_files)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(test_flags) -c $< -o $@
+
+$(B)/obj/tests/%.cpp.o: tests/%.cpp $(build_files)
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CXX) $(cpp_test_flags) -c $< -o $@
 
 $(B)/obj/%.c.o: %.c $(build_files)
 	@mkdir -p $(@D)
@@ -151,6 +165,11 @@ $(test_programs): $(B)/tests/%: $(B)/obj/tests/%.c.o $(support_objects) $(static
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(call link_test,$@,$< $(support_objects) $(static_library))
+
+$(cpp_test_programs): $(B)/tests/%: $(B)/obj/tests/%.cpp.o $(support_objects) $(static_library)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CXX) -o $@ $< $(support_objects) $(static_library) $(test_link_flags)
 
 .SECONDEXPANSION:
 $(example_programs): $(B)/examples/%: $(B)/obj/examples/%.c.o $$(call parts_of,$$*) \

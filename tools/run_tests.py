@@ -30,6 +30,8 @@ import time
 import foreign
 
 TAP_LINE = re.compile(r"^(not )?ok\b\s*\d*\s*(?:- )?(.*?)(?:\s*# (.*))?$")
+COMPILED = (".c", ".cpp")
+NO_CPP = "print('1..1\\nok 1 - {} # SKIP Debian has no C++ library for musl')"
 TAP_PLAN = re.compile(r"^1\.\.(\d+)")
 # "a_scenario: 300 seeds, 299 distinct schedules": figures that can be added up.
 FIGURES = re.compile(r"^\S+: (\d+ [a-z ]+(?:, \d+ [a-z ]+)*)$")
@@ -136,7 +138,9 @@ def find_programs(options):
             stem, extension = os.path.splitext(file)
             if not stem.startswith("test_"):
                 continue
-            if extension == ".c":
+            if extension == ".cpp" and options.preset == "musl":
+                programs.append((source, [sys.executable, "-c", NO_CPP.format(source)]))
+            elif extension in COMPILED:
                 binary = os.path.join(options.build, folder, stem)
                 programs.append((source, options.wrapper + [binary]))
             elif extension == ".py" and not options.binaries_only:
@@ -148,7 +152,7 @@ def find_programs(options):
                                            options.build]))
     if options.test:
         # The compiled tests choose by name; of the scripts, those run whose path has the text.
-        programs = [p for p in programs if p[0].endswith(".c") or options.test in p[0]]
+        programs = [p for p in programs if p[0].endswith(COMPILED) or options.test in p[0]]
     if options.program:
         programs = [p for p in programs if any(word in p[0] for word in options.program)]
     return programs
