@@ -465,6 +465,202 @@ static void unix_names(struct record *record)
     CHECK_OK(sys->close(sys, datagram));
 }
 
+/* What options say that follow from what the socket is, and which values are too short. */
+static void options(struct record *record)
+{
+    static const int domains[] = {AF_INET, AF_INET, AF_UNIX, AF_UNIX};
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_STREAM, SOCK_DGRAM};
+    static const int asked[] = {SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN};
+    const struct weft_sys *sys = record->sys;
+    struct linger linger = {.l_onoff = 0, .l_linger = 5};
+
+    for (int i = 0; i < 4; i++) {
+        int fd = sys->socket(sys, domains[i], types[i], 0), one = 1;
+        CHECK_OK(fd);
+        for (int j = 0; j < 4; j++) {
+            int value = -1;
+            socklen_t len = sizeof value;
+            CHECK_OK(sys->getsockopt(sys, fd, SOL_SOCKET, asked[j], &value, &len));
+            note(record, "option", value);
+        }
+        note(record, "short value", sys->setsockopt(sys, fd, SOL_SOCKET, SO_KEEPALIVE, &one, 2));
+        note(record, "short linger", sys->setsockopt(sys, fd, SOL_SOCKET, SO_LINGER, &linger, 4));
+        CHECK_OK(sys->close(sys, fd));
+    }
+}
+
+/* Whether a close with this linger is a reset, though nothing is unread. */
+static void close_with_linger(struct record *record, int on, int seconds)
+{
+    const struct weft_sys *sys = record->sys;
+    struct linger linger = {.l_onoff = on, .l_linger = seconds};
+    int fds[2];
+
+    tcp_pair(record, fds);
+    note(record, "linger",
+         sys->setsockopt(sys, fds[0], SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
+    CHECK_OK(sys->close(sys, fds[0]));
+    await(record, fds[1], POLLIN | POLLRDHUP);
+    noted_read(record, fds[1]);
+    CHECK_OK(sys->close(sys, fds[1]));
+}
+
+static void lingers(struct record *record)
+{
+    close_with_linger(record, 0, 0);
+    close_with_linger(record, 1, 3);
+    close_with_linger(record, 1, 0);
+}
+
+static void listeners(struct record *record)
+{
+    const struct weft_sys *sys = record->sys;
+    struct sockaddr_in name;
+    struct sockaddr_un family = {.sun_family = AF_UNIX}, back;
+    socklen_t len = sizeof back;
+    int fds[2], listener = listener_of(record, &name);
+    int of_unix = sys->socket(sys, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    note(record, "listen again", sys->listen(sys, listener, -1));
+    note(record, "connect it", sys->connect(sys, listener, (struct sockaddr *)&name, sizeof name));
+    CHECK_OK(sys->close(sys, listener));
+    tcp_pair(record, fds);
+    note(record, "listen on a connection", sys->listen(sys, fds[0], 1));
+    note(record, "odd shutdown", sys->shutdown(sys, fds[0], 77));
+    CHECK_OK(sys->close(sys, fds[0]));
+    CHECK_OK(sys->close(sys, fds[1]));
+    CHECK_OK(sys->bind(sys, of_unix, (struct sockaddr *)&family, sizeof(sa_family_t)));
+    CHECK_OK(sys->getsockname(sys, of_unix, (struct sockaddr *)&back, &len));
+    CHECK_OK(sys->listen(sys, of_unix, 4));
+    note(record, "connect to itself", sys->connect(sys, of_unix, (struct sockaddr *)&back, len));
+    CHECK_OK(sys->close(sys, of_unix));
+    int named = sys->socket(sys, AF_INET, SOCK_STREAM, IPPROTO_TCP);
+    note(record, "a protocol by its name", named >= 0);
+    note(record, "too long an address",
+         sys->bind(sys, named, (struct sockaddr *)&(char[200]){AF_INET}, 200));
+    CHECK_OK(sys->close(sys, named));
+    int datagram = sys->socket(sys, AF_INET, SOCK_DGRAM, 0);
+    note(record, "accept a datagram", sys->accept4(sys, datagram, NULL, NULL, 0));
+    note(record, "no family", sys->connect(sys, datagram, (struct sockaddr *)&name, 1));
+    CHECK_OK(sys->close(sys, datagram));
+}
+
+/* Socket calls on a pipe, and calls on its descriptor. */
+static void no_sockets(struct record *record)
+{
+    const struct weft_sys *sys = record->sys;
+    struct sockaddr_in name = {.sin_family = AF_INET};
+    struct sockaddr *any = (struct sockaddr *)&name;
+    socklen_t len = sizeof name;
+    struct pollfd nobody = {.fd = -1, .events = ALL_EVENTS, .revents = 77};
+    int fds[2], value = 0;
+
+    CHECK_OK(sys->pipe2(sys, fds, O_CLOEXEC));
+    note(record, "bind", sys->bind(sys, fds[0], any, sizeof name));
+    note(record, "listen", sys->listen(sys, fds[0], 1));
+    note(record, "accept", sys->accept4(sys, fds[0], NULL, NULL, 0));
+    note(record, "connect", sys->connect(sys, fds[0], any, sizeof name));
+    note(record, "its name", sys->getsockname(sys, fds[0], any, &len));
+    note(record, "its peer", sys->getpeername(sys, fds[0], any, &len));
+    note(record, "set", sys->setsockopt(sys, fds[0], SOL_SOCKET, SO_KEEPALIVE, &value, 4));
+    note(record, "kept over exec", sys->fcntl(sys, fds[0], F_SETFD, 0));
+    note(record, "flags", sys->fcntl(sys, fds[0], F_GETFD, 0));
+    note(record, "closed at exec", sys->fcntl(sys, fds[0], F_SETFD, FD_CLOEXEC));
+    note(record, "flags", sys->fcntl(sys, fds[0], F_GETFD, 0));
+    note(record, "odd command", sys->fcntl(sys, fds[0], 9999, 0));
+    note(record, "poll nobody", sys->poll(sys, &nobody, 1, 0));
+    note(record, "nobody's events", nobody.revents);
+    CHECK_OK(sys->close(sys, fds[0]));
+    CHECK_OK(sys->close(sys, fds[1]));
+}
+
+static void full_counter(struct record *record)
+{
+    const struct weft_sys *sys = record->sys;
+    int fd = sys->eventfd(sys, 0, EFD_NONBLOCK);
+    uint64_t value = UINT64_MAX;
+
+    note(record, "no number", sys->write(sys, fd, &value, sizeof value));
+    value = UINT64_MAX - 1;
+    note(record, "the largest", sys->write(sys, fd, &value, sizeof value));
+    await(record, fd, POLLIN);
+    note(record, "as much again", sys->write(sys, fd, &value, sizeof value));
+    note(record, "one more", sys->write(sys, fd, &(uint64_t){1}, sizeof value));
+    note(record, "nothing more", sys->write(sys, fd, &(uint64_t){0}, sizeof value));
+    note(record, "read", sys->read(sys, fd, &value, sizeof value));
+    note(record, "all of it", value == UINT64_MAX - 1);
+    await(record, fd, POLLOUT);
+    CHECK_OK(sys->close(sys, fd));
+}
+
+static void unix_datagrams(struct record *record)
+{
+    const struct weft_sys *sys = record->sys;
+    struct sockaddr_un path = {.sun_family = AF_UNIX, .sun_path = "/nobody/is/here"};
+    struct sockaddr_un abstract = {.sun_family = AF_UNIX, .sun_path = "\0weft-nobody"};
+    struct sockaddr_un back, *none[] = {&path, &abstract};
+    socklen_t len = sizeof back;
+    char byte = 'x';
+    int pair[2], fd = sys->socket(sys, AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    int stream = sys->socket(sys, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    for (int i = 0; i < 2; i++) {
+        struct sockaddr *to = (struct sockaddr *)none[i];
+        note(record, "connect to nobody", sys->connect(sys, fd, to, sizeof path));
+        note(record, "send to nobody", sys->sendto(sys, fd, &byte, 1, 0, to, sizeof path));
+        note(record, "stream to nobody", sys->connect(sys, stream, to, sizeof path));
+    }
+    note(record, "send without a name",
+         sys->sendto(sys, fd, &byte, 1, 0, (struct sockaddr *)&path, sizeof(sa_family_t)));
+    note(record, "address on a stream",
+         sys->sendto(sys, stream, &byte, 1, MSG_NOSIGNAL, (struct sockaddr *)&path, sizeof path));
+    CHECK_OK(sys->close(sys, stream));
+    CHECK_OK(sys->socketpair(sys, AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair));
+    CHECK_OK(sys->sendto(sys, pair[1], &byte, 1, 0, NULL, 0));
+    note(record, "from an unnamed one",
+         sys->recvfrom(sys, pair[0], &byte, 1, 0, (struct sockaddr *)&back, &len));
+    note(record, "has no address", (ssize_t)len);
+    note(record, "urgent send", sys->sendto(sys, pair[0], &byte, 1, MSG_OOB, NULL, 0));
+    note(record, "urgent read", sys->recvfrom(sys, pair[0], &byte, 1, MSG_OOB, NULL, NULL));
+    CHECK_OK(sys->bind(sys, pair[0], (struct sockaddr *)&path, sizeof(sa_family_t)));
+    len = sizeof back;
+    CHECK_OK(sys->getsockname(sys, pair[0], (struct sockaddr *)&back, &len));
+    note(record, "to one that hears its peer alone",
+         sys->sendto(sys, fd, &byte, 1, 0, (struct sockaddr *)&back, len));
+    CHECK_OK(sys->close(sys, pair[0]));
+    CHECK_OK(sys->close(sys, pair[1]));
+    CHECK_OK(sys->close(sys, fd));
+}
+
+/* What a connection tells of who sent: nothing. And an error that waits meets a sender, too. */
+static void senders(struct record *record)
+{
+    const struct weft_sys *sys = record->sys;
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof name;
+    char buf[8];
+    int fds[2], to = sys->socket(sys, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    int from = sys->socket(sys, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+    CHECK_OK(sys->bind(sys, to, (struct sockaddr *)&name, sizeof name));
+    CHECK_OK(sys->getsockname(sys, to, (struct sockaddr *)&name, &len));
+    CHECK_OK(sys->connect(sys, from, (struct sockaddr *)&name, len));
+    CHECK_OK(sys->close(sys, to));
+    note(record, "to nobody", sys->sendto(sys, from, "x", 1, 0, NULL, 0));
+    await(record, from, POLLERR);
+    note(record, "and again", sys->sendto(sys, from, "x", 1, 0, NULL, 0));
+    CHECK_OK(sys->close(sys, from));
+    tcp_pair(record, fds);
+    noted_write(record, fds[1]);
+    await(record, fds[0], POLLIN);
+    len = sizeof name;
+    note(record, "read with address",
+         sys->recvfrom(sys, fds[0], buf, sizeof buf, 0, (struct sockaddr *)&name, &len));
+    note(record, "no address", (ssize_t)len);
+    CHECK_OK(sys->close(sys, fds[0]));
+    CHECK_OK(sys->close(sys, fds[1]));
+}
+
 /* Runs a sequence on both tables and compares what it saw. */
 static void compare(void (*sequence)(struct record *record))
 {
@@ -508,4 +704,39 @@ TEST(datagrams_look_as_they_do_with_the_kernel)
 TEST(unix_names_look_as_they_do_with_the_kernel)
 {
     compare(unix_names);
+}
+
+TEST(what_a_socket_is_and_short_values_of_options_are_answered_as_the_kernel_does)
+{
+    compare(options);
+}
+
+TEST(only_a_linger_of_no_time_makes_a_close_a_reset_as_with_the_kernel)
+{
+    compare(lingers);
+}
+
+TEST(listening_or_connecting_where_it_makes_no_sense_has_the_kernels_errors)
+{
+    compare(listeners);
+}
+
+TEST(socket_calls_on_a_pipe_and_its_descriptors_flags_look_as_they_do_with_the_kernel)
+{
+    compare(no_sockets);
+}
+
+TEST(a_full_event_counter_takes_as_little_as_the_kernels)
+{
+    compare(full_counter);
+}
+
+TEST(unix_datagrams_for_nobody_or_from_a_stranger_have_the_kernels_errors)
+{
+    compare(unix_datagrams);
+}
+
+TEST(an_address_or_an_error_is_told_to_a_receiver_or_sender_as_by_the_kernel)
+{
+    compare(senders);
 }

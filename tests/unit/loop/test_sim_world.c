@@ -11,7 +11,6 @@
 #include "loop/poller/sim.h"
 #include "test.h"
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -851,7 +850,7 @@ TEST(connected_unix_datagrams_wait_for_room_and_none_is_lost)
     close_world();
 }
 
-/* --- Event counters, options, the end -------------------------------------------------------- */
+/* --- Event counters, the real world, the end ------------------------------------------------- */
 
 static void *add_one_often(void *arg)
 {
@@ -879,27 +878,88 @@ TEST(an_event_counter_may_be_written_by_other_threads)
     close_world();
 }
 
-TEST(options_are_remembered)
+/** A socket whose connection to a port without a listener takes its time. */
+static int slowly_refused(void)
 {
-    int fd, value = 1;
-    socklen_t len = sizeof value;
-    struct timeval timeout = {.tv_sec = 3, .tv_usec = 4}, back = {0};
+    for (;;) {
+        int fd = CALL(socket, AF_INET, SOCK_STREAM, 0);
+        if (connect_to(fd, "127.0.0.1", 81) == -EINPROGRESS)
+            return fd;
+        CHECK_OK(CALL(close, fd));
+    }
+}
+
+TEST(a_slow_connection_that_is_refused_says_so_to_whoever_asks_first)
+{
+    char byte;
+    int fd;
+
+    open_world(1);
+    fd = slowly_refused();
+    CHECK_ERR(connect_to(fd, "127.0.0.1", 81), -ECONNREFUSED);
+    CHECK_EQ(error_of(fd), 0);
+    CHECK_OK(CALL(close, fd));
+    fd = slowly_refused();
+    CHECK_EQ(poll_now(fd, POLLERR) & POLLERR, POLLERR);
+    CHECK_ERR(CALL(read, fd, &byte, 1), -ECONNREFUSED);
+    CHECK_ERR(connect_to(fd, "127.0.0.1", 81), -ECONNABORTED);
+    CHECK_OK(CALL(close, fd));
+    close_world();
+}
+
+TEST(an_ipv6_socket_without_an_address_has_zeros_and_is_reached_at_loopback)
+{
+    struct sockaddr_in6 name, zeros = {.sin6_family = AF_INET6};
+    socklen_t len = sizeof name;
 
     open_world(0);
-    fd = CALL(socket, AF_INET, SOCK_STREAM, 0);
-    CHECK_OK(CALL(getsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &value, &len));
-    CHECK_EQ(value, 0);
-    value = 1;
-    CHECK_OK(CALL(setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &value, len));
-    value = 0;
-    CHECK_OK(CALL(getsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &value, &len));
-    CHECK_EQ(value, 1);
-    CHECK_OK(CALL(setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout));
-    len = sizeof back;
-    CHECK_OK(CALL(getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &back, &len));
-    CHECK_EQ(len, sizeof back);
-    CHECK_MEM(&back, &timeout, sizeof back);
+    int listener = CALL(socket, AF_INET6, SOCK_STREAM, 0);
+    int client = CALL(socket, AF_INET6, SOCK_STREAM, 0);
+    CHECK_OK(CALL(getsockname, listener, (struct sockaddr *)&name, &len));
+    CHECK_EQ(len, sizeof name);
+    CHECK_MEM(&name, &zeros, sizeof name);
+    CHECK_OK(CALL(listen, listener, 1));
+    CHECK_OK(CALL(getsockname, listener, (struct sockaddr *)&name, &len));
+    CHECK(name.sin6_port != 0);
+    CHECK(IN6_IS_ADDR_UNSPECIFIED(&name.sin6_addr));
+    CHECK_OK(CALL(bind, client, (struct sockaddr *)&zeros, sizeof zeros));
+    CHECK_OK(CALL(connect, client, (struct sockaddr *)&name, sizeof name));
+    CHECK_OK(CALL(getpeername, client, (struct sockaddr *)&name, &len));
+    CHECK(IN6_IS_ADDR_LOOPBACK(&name.sin6_addr));
+    CHECK_OK(CALL(getsockname, client, (struct sockaddr *)&name, &len));
+    CHECK(IN6_IS_ADDR_LOOPBACK(&name.sin6_addr));
+    CHECK_OK(CALL(close, client));
+    CHECK_OK(CALL(close, listener));
+    close_world();
+}
+
+TEST(calls_on_sockets_of_the_real_world_pass_through)
+{
+    struct sockaddr_in name = ipv4("127.0.0.1", 0);
+    socklen_t len = sizeof name;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    open_world(0);
+    CHECK_OK(CALL(bind, listener, any(&name), sizeof name));
+    CHECK_OK(CALL(listen, listener, 1));
+    CHECK_OK(CALL(getsockname, listener, (struct sockaddr *)&name, &len));
+    CHECK_OK(CALL(connect, fd, any(&name), sizeof name));
+    int accepted = CALL(accept4, listener, NULL, NULL, SOCK_NONBLOCK);
+    CHECK(accepted >= 0 && accepted < WEFT__SIM_FD_BASE);
+    CHECK_EQ(CALL(fcntl, accepted, F_GETFL, 0) & O_NONBLOCK, O_NONBLOCK);
+    CHECK_EQ(error_of(accepted), 0);
+    CHECK_EQ(weft__sim_open(sys), 0);
+    CHECK_OK(CALL(close, accepted));
     CHECK_OK(CALL(close, fd));
+    CHECK_OK(CALL(close, listener));
+    close_world();
+}
+
+TEST(only_streams_and_datagrams_can_be_made)
+{
+    open_world(0);
+    CHECK_ERR(CALL(socket, AF_INET, SOCK_SEQPACKET, 0), -ESOCKTNOSUPPORT);
+    CHECK_ERR(CALL(socketpair, AF_UNIX, SOCK_SEQPACKET, 0, (int[2]){0, 0}), -ESOCKTNOSUPPORT);
     close_world();
 }
 
