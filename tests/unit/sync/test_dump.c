@@ -2,11 +2,12 @@
 /*
  * test_dump.c: what a dump says of tasks that wait in sync
  *
- * Each task's line says in words what it waits for. One task waits on each primitive; the dump goes
- * through a real pipe, on the simulated engine, too.
+ * Each task's line says in words what it waits for. One task waits on each primitive, on futures
+ * and on tasks; the dump goes through a real pipe, on the simulated engine, too.
  */
 #include "sync_test.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 /** One object of each kind, in a state in which it is waited for. */
@@ -169,4 +170,82 @@ SYNC_TEST(each_waiting_task_says_what_it_waits_for)
     CHECK_EQ(weft_scope_exit(&scope, 0), 0);
     weft_queue_free(all.empty);
     weft_queue_free(all.full);
+}
+
+/** Nobody sets it. */
+static struct weft_future *unset;
+/** Waits for it. */
+static struct weft_task *endless;
+
+static int wait_for_future(void *arg)
+{
+    (void)arg;
+    return weft_future_wait(unset, NULL, NULL);
+}
+WEFT_TASK(wait_for_future, void *);
+
+static int wait_for_several(void *arg)
+{
+    int rc = weft_wait_futures(&unset, 1, WEFT_ALL_COMPLETED, WEFT_FOREVER);
+
+    (void)arg;
+    return rc < 0 ? rc : 0;
+}
+
+static int wait_for_the_endless(void *arg)
+{
+    (void)arg;
+    return weft_join(endless, NULL);
+}
+
+static int wait_for_a_child_to_be_ready(void *arg)
+{
+    struct weft_scope scope;
+
+    (void)arg;
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    return weft_scope_exit(&scope, weft_go_ready(&scope, wait_for_future, NULL));
+}
+
+SYNC_TEST(who_waits_for_futures_or_tasks_says_for_which)
+{
+    static int (*const fns[])(void *) = {wait_for_several, wait_for_the_endless,
+                                         wait_for_a_child_to_be_ready};
+    static const char *const words[] = {"for a future", "for the end of several, 0 of 1 have ended",
+                                        " endless", "for task wait_for_future to be ready"};
+    struct weft_scope scope;
+    char join[40];
+
+    CHECK_EQ(weft_future_new(weft_loop_current(), &unset), 0);
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    CHECK_EQ(weft_spawn_fn(&scope, &endless, wait_for_future, NULL), 0);
+    weft_task_set_name(endless, "endless");
+    snprintf(join, sizeof join, "to join task %llu endless",
+             (unsigned long long)weft_task_id(endless));
+    for (size_t i = 0; i < sizeof fns / sizeof *fns; i++)
+        CHECK_EQ(weft_go_fn(&scope, fns[i], NULL), 0);
+    settle();
+    const char *text = dump();
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        CHECK_CONTAINS(text, words[i]);
+    CHECK_CONTAINS(text, join);
+    weft_scope_cancel(&scope, 0);
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+    weft_future_unref(unset);
+}
+
+SYNC_TEST(who_was_notified_waits_for_the_mutex)
+{
+    struct weft_scope scope;
+
+    weft_condition_init(&all.condition);
+    weft_mutex_init(&all.free_mutex);
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    CHECK_EQ(weft_go_fn(&scope, wait_for_condition, NULL), 0);
+    settle();
+    CHECK_EQ(weft_mutex_lock(&all.free_mutex), 0);
+    weft_condition_notify(&all.condition);
+    CHECK_CONTAINS(dump(), "to lock a mutex that task 1 holds");
+    CHECK_EQ(weft_mutex_unlock(&all.free_mutex), 0);
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
 }
