@@ -498,3 +498,71 @@ TASK_TEST(a_detached_task_lives_in_the_root_scope)
     CHECK_EQ(weft_go(weft_root(NULL), wait_for_ever), 0);
     settle();
 }
+
+TEST(outside_a_task_there_is_no_name_no_note_no_local_and_no_deadline)
+{
+    static char red[] = "red";
+    CHECK_STR(weft_task_name(NULL), "");
+    CHECK_EQ(weft_task_id(NULL), 0);
+    weft_task_set_name(NULL, "nobody");
+    CHECK_STR(weft_task_name(NULL), "");
+    CHECK_EQ(weft_fail_while(-EIO, "nobody listens"), -EIO);
+    CHECK_STR(weft_note(), "");
+    CHECK_ERR(weft_local_set(&colour, red), -EPERM);
+    CHECK(weft_local_get(&colour) == NULL);
+    CHECK_EQ(weft_deadline().ns, WEFT_FOREVER);
+    CHECK(!weft_cancelled());
+    weft_ready();
+}
+
+static int five(void)
+{
+    return 5;
+}
+
+TEST(outside_a_task_within_sets_no_limit_and_gives_the_result)
+{
+    CHECK_EQ(weft_within(0, five()), 5);
+}
+
+TASK_TEST(a_task_may_name_itself)
+{
+    weft_task_set_name(NULL, "me");
+    CHECK_STR(weft_task_name(NULL), "me");
+}
+
+static int ready_twice(void)
+{
+    weft_ready();
+    weft_ready();
+    return 3;
+}
+WEFT_TASK(ready_twice);
+
+TASK_TEST(saying_ready_twice_or_to_nobody_changes_nothing)
+{
+    struct weft_scope s;
+    struct weft_task *heard, *unheard;
+    int result = 0;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_EQ(weft_spawn_ready(&s, &heard, ready_twice), 0);
+    CHECK_EQ(weft_spawn(&s, &unheard, ready_twice), 0);
+    CHECK_EQ(weft_join(heard, &result), 0);
+    CHECK_EQ(result, 3);
+    CHECK_EQ(weft_join(unheard, &result), 0);
+    CHECK_EQ(result, 3);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+}
+
+TASK_TEST(a_shield_hides_the_deadlines_outside_it)
+{
+    struct weft_scope s, shield;
+    weft_scope_enter(&s, WEFT_SEC);
+    struct weft_time outer = weft_deadline();
+    weft_shield_enter(&shield, 10 * WEFT_SEC);
+    CHECK(weft_deadline().ns > outer.ns);
+    CHECK_EQ(weft_deadline().ns, weft_scope_deadline(&shield).ns);
+    CHECK_EQ(weft_scope_exit(&shield, 0), 0);
+    CHECK_EQ(weft_deadline().ns, outer.ns);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+}
