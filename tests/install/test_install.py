@@ -13,6 +13,7 @@ all this.
 import json
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -285,7 +286,7 @@ def add_subdirectory_compiles_as_make_does(place):
         blocks = re.findall(r"^(?:common|library)_flags :=(?:.*\\\n)*.*", file.read(), re.M)
     wanted = set(re.findall(r"(?<=\s)-f[\w=-]+", " ".join(blocks))) | {"-std=gnu11", "-pthread"}
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
-        commands = [entry["command"].split() for entry in json.load(file)
+        commands = [shlex.split(entry["command"]) for entry in json.load(file)
                     if entry["file"].startswith(os.path.join(ROOT, "src"))]
     for command in commands:
         if command[-1].endswith(".c") and not wanted <= set(command):
