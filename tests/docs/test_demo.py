@@ -104,6 +104,11 @@ def check_two_at_once(tap):
 
 def main():
     tap = pages.Tap()
+    if pages.PRESET == "tsan":
+        # Its servers end by SIGTERM. ThreadSanitizer defers a signal until the fiber in which it
+        # came is inside libc again; a server that waits in another fiber never hears of it.
+        tap.skip("demo", "ThreadSanitizer keeps a signal for the fiber in which it came")
+        tap.end()
     check_whole(tap)
     check_losses(tap)
     check_missing(tap)
