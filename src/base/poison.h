@@ -3,9 +3,16 @@
  * poison.h: telling AddressSanitizer and Valgrind which bytes may be used
  *
  * Memory that weft keeps for reuse looks allocated to the tools; marking it while nobody owns it
- * makes them report a stale pointer as they would after free(3). The other way round, bytes that
- * the kernel wrote behind libc's back (io_uring) are marked as written. In ordinary builds all of
- * this is empty. How stacks and switches are explained to the tools is machine/sanitizer.h's.
+ * makes them report a stale pointer as they would after free(3).
+ *
+ * The other way round, Valgrind and MemorySanitizer learn what a system call writes from the call
+ * itself, while a completion ring (io_uring) writes later and behind their back: a buffer that it
+ * filled would look uninitialized for ever. AddressSanitizer needs nothing there: it tracks what
+ * may be touched, not what was written, and declaring a buffer usable would hide that its owner had
+ * freed it.
+ *
+ * In ordinary builds all of this is empty. How stacks and switches are explained to the tools is
+ * machine/sanitizer.h's.
  */
 #ifndef WEFT_BASE_POISON_H
 #define WEFT_BASE_POISON_H
@@ -25,6 +32,16 @@
 
 #if WEFT__POISON_ASAN
 #include <sanitizer/asan_interface.h>
+#endif
+
+#if defined(__has_feature)
+#if __has_feature(memory_sanitizer)
+#include <sanitizer/msan_interface.h>
+#define WEFT__POISON_MSAN 1
+#endif
+#endif
+#ifndef WEFT__POISON_MSAN
+#define WEFT__POISON_MSAN 0
 #endif
 
 #if defined(WEFT_VALGRIND) && defined(__has_include)
@@ -67,6 +84,18 @@ static inline void weft__unpoison_written(const void *p, size_t len)
 {
 #if WEFT__POISON_ASAN
     __asan_unpoison_memory_region(p, len);
+#elif WEFT__POISON_VALGRIND
+    (void)VALGRIND_MAKE_MEM_DEFINED(p, len);
+#endif
+    (void)p;
+    (void)len;
+}
+
+/** The kernel wrote these bytes. */
+static inline void weft__annotate_written(const void *p, size_t len)
+{
+#if WEFT__POISON_MSAN
+    __msan_unpoison(p, len);
 #elif WEFT__POISON_VALGRIND
     (void)VALGRIND_MAKE_MEM_DEFINED(p, len);
 #endif

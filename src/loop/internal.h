@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/options.h"
 #include "base/slab.h"
 #include "loop/poller_backend.h"
 
@@ -198,13 +199,6 @@ static inline int weft__loop_check(const struct weft_loop *loop)
     if (weft__unlikely(loop->running && loop != weft__loop_current))
         return weft__loop_misused();
     return 0;
-}
-
-/** Copies an option struct of `given_size` bytes (0: all of it) into one of `size`, all zero. */
-static inline void weft__options_read(void *known, size_t size, const void *given,
-                                      size_t given_size)
-{
-    memcpy(known, given, given_size && given_size < size ? given_size : size);
 }
 
 /* loop.c */

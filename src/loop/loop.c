@@ -16,6 +16,7 @@
  *
  * Read first: `loop/internal.h`, then `loop/ready.h`. Tests: tests/unit/loop/.
  */
+#include "base/random.h"
 #include "loop/internal.h"
 #include "loop/ready.h"
 
@@ -36,7 +37,7 @@ static int watch_forks(const struct weft_sys *sys)
     static atomic_int installed;
     if (atomic_exchange(&installed, 1))
         return 0;
-    int rc = weft__sys_call(sys, atfork, NULL, NULL, after_fork);
+    int rc = sys->atfork(sys, NULL, NULL, after_fork);
     if (rc < 0)
         atomic_store(&installed, 0);
     return rc;
@@ -71,19 +72,11 @@ static int loop_open(struct weft_loop *loop, const struct weft_loop_options *opt
     return 0;
 }
 
-/** The options as this library knows them: what the caller did not know of reads as zero. */
-static struct weft_loop_options known_options(const struct weft_loop_options *options)
-{
-    struct weft_loop_options known = {0};
-    if (options)
-        weft__options_read(&known, sizeof known, options, options->size);
-    return known;
-}
-
 int weft_loop_create(const struct weft_loop_options *asked, struct weft_loop **ret)
 {
-    const struct weft_loop_options known = known_options(asked), *options = &known;
-    const struct weft_sys *sys = options->sys ? options->sys : &weft_sys_default;
+    struct weft_loop_options options;
+    weft__options_read(&options, sizeof options, asked);
+    const struct weft_sys *sys = options.sys ? options.sys : &weft_sys_default;
     int rc = watch_forks(sys);
     if (rc < 0)
         return rc;
@@ -92,12 +85,12 @@ int weft_loop_create(const struct weft_loop_options *asked, struct weft_loop **r
         return -ENOMEM;
     memset(loop, 0, sizeof *loop);
     loop->sys = loop->creator = sys;
-    loop->seed = options->seed;
+    loop->seed = options.seed;
     loop->random = loop->seed;
     loop->fork_generation = weft__fork_generation;
     weft__list_init(&loop->errands);
     weft__list_init(&loop->quiet);
-    rc = loop_open(loop, options);
+    rc = loop_open(loop, &options);
     if (rc < 0) {
         sys->realloc(sys, loop, 0);
         return rc;
@@ -192,16 +185,12 @@ void weft__ready_shuffle(struct weft_loop *loop)
 
 uint64_t weft_loop_random(struct weft_loop *loop)
 {
-    /* splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
     if (loop->seed == 0) {
         uint64_t value = 0;
         if (loop->sys->random(loop->sys, &value, sizeof value) == 0)
             return value;
     }
-    uint64_t z = (loop->random += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    return weft__random_next(&loop->random);
 }
 
 void *weft_loop_realloc(struct weft_loop *loop, void *p, size_t size)

@@ -34,7 +34,6 @@
 #define WEFT_LOOP_POLLER_BACKEND_H
 
 #include "base/assert.h"
-#include "base/call.h"
 #include "base/list.h"
 
 #include <poll.h>
@@ -273,6 +272,9 @@ struct weft__poller {
     /** System calls of the engine, for statistics. */
     uint64_t calls;
 };
+
+/** Calls an entry of a table that takes many words to name. */
+#define weft__sys_call(sys, entry, ...) ((sys)->entry((sys), __VA_ARGS__))
 
 /** Simulated descriptors start here, so that one that leaks into libc gives EBADF. */
 #define WEFT__SIM_FD_BASE (1 << 20)

@@ -36,16 +36,16 @@ static int install(const struct weft_sys *sys, int signal, int flags)
     action.sa_handler = handler;
     action.sa_flags = SA_RESTART | SA_ONSTACK | flags;
     sigfillset(&action.sa_mask);
-    return weft__sys_call(sys, sigaction, signal, &action, &before[signal]);
+    return sys->sigaction(sys, signal, &action, &before[signal]);
 }
 
 /** Puts back what was there before, unless the program has put something else there meanwhile. */
 static void restore(const struct weft_sys *sys, int signal)
 {
     struct sigaction now;
-    int rc = weft__sys_call(sys, sigaction, signal, NULL, &now);
+    int rc = sys->sigaction(sys, signal, NULL, &now);
     if (rc == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler)
-        (void)weft__sys_call(sys, sigaction, signal, &before[signal], NULL);
+        (void)sys->sigaction(sys, signal, &before[signal], NULL);
 }
 
 static int add(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg, int flags)

@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "base/call.h"
 
 /** Room for the kernel's frame (11 KiB with the largest register sets) and for printing. */
 #define ALTERNATE_STACK_SIZE ((size_t)64 << 10)
@@ -95,9 +94,9 @@ static int install(const struct weft_sys *sys, weft__overflow_describe *describe
     sigemptyset(&action.sa_mask);
     /* Before the handler can run. */
     atomic_store(&describe_hit, describe);
-    rc = weft__sys_call(sys, sigaction, SIGSEGV, NULL, &previous);
+    rc = sys->sigaction(sys, SIGSEGV, NULL, &previous);
     if (rc == 0)
-        rc = weft__sys_call(sys, sigaction, SIGSEGV, &action, NULL);
+        rc = sys->sigaction(sys, SIGSEGV, &action, NULL);
     return rc;
 }
 
@@ -120,9 +119,9 @@ void weft__overflow_restore(const struct weft_sys *sys)
 
     lock();
     weft__assert(installs > 0);
-    if (--installs == 0 && weft__sys_call(sys, sigaction, SIGSEGV, NULL, &now) == 0 &&
+    if (--installs == 0 && sys->sigaction(sys, SIGSEGV, NULL, &now) == 0 &&
         (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_fault)
-        (void)weft__sys_call(sys, sigaction, SIGSEGV, &previous, NULL);
+        (void)sys->sigaction(sys, SIGSEGV, &previous, NULL);
     unlock();
 }
 
@@ -133,7 +132,7 @@ static bool has_another(const struct weft_sys *sys, const void *ours)
 {
     stack_t now;
 
-    if (weft__sys_call(sys, sigaltstack, NULL, &now) < 0)
+    if (sys->sigaltstack(sys, NULL, &now) < 0)
         return false;
     return !(now.ss_flags & SS_DISABLE) && now.ss_sp != ours;
 }
@@ -150,7 +149,7 @@ int weft__overflow_thread_enter(const struct weft_sys *sys, struct weft__overflo
                    -1, 0, &stack.ss_sp);
     if (rc < 0)
         return -ENOMEM;
-    rc = weft__sys_call(sys, sigaltstack, &stack, NULL);
+    rc = sys->sigaltstack(sys, &stack, NULL);
     if (rc < 0)
         sys->munmap(sys, stack.ss_sp, ALTERNATE_STACK_SIZE);
     else
@@ -167,7 +166,7 @@ void weft__overflow_thread_leave(struct weft__overflow_thread *thread)
         return;
     int rc = 0;
     if (!has_another(sys, thread->stack))
-        rc = weft__sys_call(sys, sigaltstack, &none, NULL);
+        rc = sys->sigaltstack(sys, &none, NULL);
     /* One that the kernel still has in use stays: better lost than a handler without a stack. */
     if (rc == 0)
         sys->munmap(sys, thread->stack, ALTERNATE_STACK_SIZE);

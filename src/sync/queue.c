@@ -14,6 +14,7 @@
  * therefore it comes last, and loops begin with the first again.
  */
 #include "base/assert.h"
+#include "base/options.h"
 #include "sync/internal.h"
 
 #include <stdio.h>
@@ -48,21 +49,11 @@ struct weft_queue {
 
 /* Making one. */
 
-/** The caller's options, NULL for none; what its shorter struct does not have is zero. */
-static struct weft_queue_options read_options(const struct weft_queue_options *given)
-{
-    struct weft_queue_options options = {0};
-    if (!given)
-        return options;
-    size_t size = given->size ? given->size : sizeof options;
-    memcpy(&options, given, size < sizeof options ? size : sizeof options);
-    return options;
-}
-
 int weft_queue_new(struct weft_loop *loop, const struct weft_queue_options *given,
                    struct weft_queue **ret)
 {
-    struct weft_queue_options options = read_options(given);
+    struct weft_queue_options options;
+    weft__options_read(&options, sizeof options, given);
     if (options.kind > WEFT_QUEUE_PRIORITY ||
         (options.kind == WEFT_QUEUE_PRIORITY && !options.compare))
         return -EINVAL;

@@ -210,7 +210,7 @@ static bool has_action(const struct weft_sys *sys, int signal, void (*handler)(i
 {
     struct sigaction now;
     memset(&now, 0, sizeof now);
-    if (weft__sys_call(sys, sigaction, signal, NULL, &now) < 0)
+    if (sys->sigaction(sys, signal, NULL, &now) < 0)
         return false;
     return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler;
 }
@@ -249,7 +249,7 @@ static int set_pipe_action(const struct weft_sys *sys, void (*handler)(int))
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
     action.sa_flags = SA_RESTART | SA_ONSTACK;
-    return weft__sys_call(sys, sigaction, SIGPIPE, &action, NULL);
+    return sys->sigaction(sys, SIGPIPE, &action, NULL);
 }
 
 static void name_task(const struct weft__coro *coro, const char **ret_name, const char **ret_site)
@@ -320,18 +320,10 @@ static int settle(struct run *run, int rc)
     return root->code;
 }
 
-/** The options as this library knows them; a caller may have been compiled with fewer. */
-static struct weft_run_options known_options(const struct weft_run_options *options)
-{
-    struct weft_run_options known = {0};
-    if (options)
-        weft__options_read(&known, sizeof known, options, options->size);
-    return known;
-}
-
 static int run_all(struct run *run, const struct weft_run_options *asked)
 {
-    const struct weft_run_options options = known_options(asked);
+    struct weft_run_options options;
+    weft__options_read(&options, sizeof options, asked);
     if (weft__task_current)
         return -EDEADLK;
     if (weft__loop_current)

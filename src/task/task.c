@@ -333,8 +333,8 @@ int weft_start(struct weft_scope *scope, struct weft_task **ret,
 {
     int rc = 0;
     /* What a caller compiled with older headers does not know of reads as zero. */
-    struct weft_task_options known = {0};
-    weft__options_read(&known, sizeof known, options, options->size);
+    struct weft_task_options known;
+    weft__options_read(&known, sizeof known, options);
     struct weft__scope *home = home_of(scope, known.flags, site, &rc);
     return home ? weft__task_start(home, ret, &known, name, site, fn, args, size) : rc;
 }

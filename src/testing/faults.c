@@ -544,9 +544,7 @@ void weft_testing_faults_fail(struct weft_testing_faults *faults, uint64_t set, 
 void weft_testing_faults_storm(struct weft_testing_faults *faults,
                                const struct weft_testing_storm *storm)
 {
-    memset(&faults->storm, 0, sizeof faults->storm);
-    if (storm)
-        weft__options_read(&faults->storm, sizeof faults->storm, storm, storm->size);
+    weft__options_read(&faults->storm, sizeof faults->storm, storm);
     faults->random = faults->storm.seed;
 }
 

@@ -9,6 +9,7 @@
  * printed. Nothing here is random by itself: a seed is all that a run depends on.
  */
 #define _GNU_SOURCE
+#include "base/random.h"
 #include "task/internal.h"
 #include "testing/internal.h"
 
@@ -67,11 +68,7 @@ unsigned weft_testing_dice(unsigned sides)
 {
     if (!now || sides == 0)
         return 0;
-    /* splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
-    uint64_t z = (now->random += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (unsigned)((z ^ (z >> 31)) % sides);
+    return (unsigned)(weft__random_next(&now->random) % sides);
 }
 
 /* --- Failures -------------------------------------------------------------------------------- */
@@ -293,8 +290,7 @@ int weft_testing_seeds(const struct weft_testing_seeds_options *options, int (*p
 {
     struct seeding seeding = {.program = program, .arg = arg}, *outer = now;
     struct weft__last_words last;
-    if (options)
-        weft__options_read(&seeding.options, sizeof seeding.options, options, options->size);
+    weft__options_read(&seeding.options, sizeof seeding.options, options);
     bool alone = choose(&seeding.options);
     now = &seeding;
     weft__last_words_begin(&last);

@@ -194,8 +194,7 @@ int weft_testing_sweep(const struct weft_testing_sweep_options *options,
 {
     struct sweep sweep = {.scenario = scenario, .arg = arg};
     struct weft__last_words last;
-    if (options)
-        weft__options_read(&sweep.options, sizeof sweep.options, options, options->size);
+    weft__options_read(&sweep.options, sizeof sweep.options, options);
     uint64_t set = sweep.options.set ? sweep.options.set : WEFT_TESTING_ANY;
     weft__last_words_begin(&last);
     int rc =

@@ -13,18 +13,10 @@
 
 #include <weft/run.h>
 
-/** The options as this library knows them. */
-static struct weft_testing_options known_options(const struct weft_testing_options *options)
-{
-    struct weft_testing_options known = {0};
-    if (options)
-        weft__options_read(&known, sizeof known, options, options->size);
-    return known;
-}
-
 int weft_testing_world_new(const struct weft_testing_options *asked, const struct weft_sys **ret)
 {
-    const struct weft_testing_options options = known_options(asked);
+    struct weft_testing_options options;
+    weft__options_read(&options, sizeof options, asked);
     const struct weft_sys *world;
     int rc = weft__sim_new(options.seed, &world);
     if (rc < 0)

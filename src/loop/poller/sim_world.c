@@ -10,6 +10,7 @@
  * Nothing here sleeps. The clock moves when the engine moves it, and poll answers only about now.
  */
 #include "loop/poller/sim.h"
+#include "base/random.h"
 
 #include <errno.h>
 #include <string.h>
@@ -53,11 +54,7 @@ void weft__sim_advance(struct weft__sim *world, weft_ns duration)
 
 uint64_t weft__sim_random(struct weft__sim *world, enum weft__sim_stream stream)
 {
-    /* splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
-    uint64_t z = (world->random[stream] += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    return weft__random_next(&world->random[stream]);
 }
 
 static int sim_random(const struct weft_sys *sys, void *buf, size_t len)

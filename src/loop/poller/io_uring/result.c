@@ -17,7 +17,7 @@
  * of the kernel was interrupted and will answer; -ENOENT that the result is on its way, or that the
  * operation was just between two of its steps: then it is asked again.
  */
-#include "base/annotate.h"
+#include "base/poison.h"
 #include "loop/poller/io_uring/engine.h"
 
 #include <errno.h>
