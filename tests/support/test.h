@@ -81,6 +81,9 @@ const char *test_engine(void);
 /** Whether this run is for the engine of that name. */
 bool test_engine_is(const char *engine);
 
+/** Skips a test whose loop waits for another thread, where that one could not run. */
+void test_needs_another_thread(void);
+
 /** Skips what takes seconds: only a simulated world has them for nothing. WEFT_SLOW=1 waits. */
 void test_takes(unsigned seconds);
 

@@ -302,12 +302,7 @@ static void count_to_many(void *arg)
 TEST_EACH_ENGINE(another_thread_can_schedule_and_wake)
 {
     pthread_t thread;
-    if (test_engine_is("sim"))
-        SKIP("a simulated world has one thread");
-#ifdef WEFT_VALGRIND
-    if (test_engine_is("io_uring"))
-        SKIP("Valgrind lets no other thread run while one is in io_uring_enter");
-#endif
+    test_needs_another_thread();
     open_loop();
     rounds = 1000000;
     CHECK_EQ(pthread_create(&thread, NULL, call_from_a_thread, NULL), 0);

@@ -428,12 +428,7 @@ static void *set_when_it_waits(void *future)
 TEST_EACH_ENGINE(a_run_until_waits_for_another_thread)
 {
     pthread_t thread;
-    if (test_engine_is("sim"))
-        SKIP("a simulated world has one thread");
-#ifdef WEFT_VALGRIND
-    if (test_engine_is("io_uring"))
-        SKIP("Valgrind lets no other thread run while one is in io_uring_enter");
-#endif
+    test_needs_another_thread();
     open_loop();
     struct weft_future *future = new_future(loop);
     CHECK_EQ(sem_init(&about_to_wait, 0, 0), 0);
