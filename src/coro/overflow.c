@@ -11,10 +11,11 @@
 
 #include "coro/generator.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
-/** Names coroutines of the layer above. */
-static weft__coro_name_fn *task_name;
+/** Names coroutines of the layer above; every thread that runs tasks sets it to the same. */
+static weft__coro_name_fn *_Atomic task_name;
 
 static void write_text(int fd, const char *text)
 {
@@ -36,7 +37,7 @@ static void describe(const struct weft__stack_hit *hit, int fd)
     const char *kind = "", *name = "a coroutine", *site = "?";
     if (coro && coro->kind == WEFT_KIND_TASK) {
         kind = "task ";
-        task_name(coro, &name, &site);
+        atomic_load (&task_name)(coro, &name, &site);
     } else if (coro && coro->kind == WEFT_KIND_GENERATOR) {
         kind = "generator ";
         name = weft__generator_name(coro);
@@ -58,7 +59,7 @@ int weft__overflow_begin(const struct weft_sys *sys, weft__coro_name_fn *name,
     int rc = weft__overflow_thread_enter(sys, ret);
     if (rc < 0)
         return rc;
-    task_name = name;
+    atomic_store(&task_name, name);
     rc = weft__overflow_install(sys, describe);
     if (rc < 0)
         weft__overflow_thread_leave(ret);

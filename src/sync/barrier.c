@@ -31,7 +31,7 @@ static void describe(const struct weft_wait *wait, char *buf, size_t size)
 static enum weft_abort leave(struct weft_wait *wait)
 {
     struct weft_barrier *barrier = wait->object;
-    weft__sync_remove(&wait->link);
+    weft__list_remove(&wait->link);
     barrier->waiting--;
     return WEFT_ABORT_DONE;
 }

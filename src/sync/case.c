@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * case.c: the kinds of cases that a select can wait for, but for queues
- * (queue.c)
+ * case.c: the kinds of cases that a select can wait for, but for queues (queue.c)
  *
- * Event, future and task have a wait queue, in which the listener stands beside
- * waiting tasks. An instant is a callback of the loop that wakes the listener;
- * readiness is an operation of net that does. Each kind is three functions that
- * never wait, see struct weft_case_ops.
+ * Event, future and task have a wait queue, in which the listener stands beside waiting tasks. An
+ * instant is a callback of the loop that wakes the listener; readiness is an operation of net that
+ * does. Each kind is three functions that never wait: one attempt, one that enlists, one that
+ * withdraws (struct weft_case_ops).
  */
 #include "sync/internal.h"
 
@@ -25,7 +24,7 @@ static int enlist_in(struct weft_waitq *queue, struct weft_case *c)
 
 static void leave_queue(struct weft_case *c)
 {
-    weft__sync_remove(&c->wait.link);
+    weft__list_remove(&c->wait.link);
 }
 
 /** The result of an attempt at something that just is so, or not. */

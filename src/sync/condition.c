@@ -25,7 +25,7 @@ void weft_condition_init(struct weft_condition *condition)
 
 static void describe(const struct weft_wait *wait, char *buf, size_t size)
 {
-    const struct weft__locker *locker = weft__sync_container(wait, const struct weft__locker, wait);
+    const struct weft__locker *locker = weft__container(wait, const struct weft__locker, wait);
     if (locker->notified)
         weft__mutex_describe(wait, buf, size);
     else
@@ -38,7 +38,7 @@ static int notify_first(struct weft_condition *condition, int passes_on)
     struct weft_wait *first = weft_waitq_first(&condition->waiters);
     if (!first)
         return 0;
-    struct weft__locker *locker = weft__sync_container(first, struct weft__locker, wait);
+    struct weft__locker *locker = weft__container(first, struct weft__locker, wait);
     locker->notified = 1;
     locker->passes_on = passes_on;
     return weft_waitq_repark(&condition->waiters, &condition->mutex->waiters);
@@ -60,12 +60,12 @@ static enum weft_abort abort_notified(struct weft__locker *locker)
 
 static enum weft_abort abort_wait(struct weft_wait *wait)
 {
-    struct weft__locker *locker = weft__sync_container(wait, struct weft__locker, wait);
+    struct weft__locker *locker = weft__container(wait, struct weft__locker, wait);
     struct weft_mutex *mutex = wait->object;
     locker->result = -ECANCELED;
     if (locker->notified)
         return abort_notified(locker);
-    weft__sync_remove(&wait->link);
+    weft__list_remove(&wait->link);
     locker->notified = 1;
     if (mutex->owner != 0) {
         weft__sync_enlist(&mutex->waiters, wait);

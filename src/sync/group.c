@@ -25,15 +25,9 @@ struct taker {
 void weft_group_init(struct weft_group *group, struct weft_scope *scope)
 {
     *group = (struct weft_group){.scope = scope};
-    group->ended.next = &group->ended;
-    group->ended.prev = &group->ended;
+    weft__list_init(&group->ended);
     weft_waitq_init(&group->takers);
     weft_waitq_init(&group->waiters);
-}
-
-static int none_ended(const struct weft_group *group)
-{
-    return group->ended.next == &group->ended;
 }
 
 /** Gives the call to the first taker, or puts it in the list. */
@@ -41,10 +35,10 @@ static void deliver(struct weft_group *group, struct weft_call *call)
 {
     struct weft_wait *first = weft_waitq_first(&group->takers);
     if (!first) {
-        weft__sync_append(&group->ended, &call->link);
+        weft__list_append(&group->ended, &call->link);
         return;
     }
-    *weft__sync_container(first, struct taker, wait)->out = call;
+    *weft__container(first, struct taker, wait)->out = call;
     (void)weft_waitq_wake(&group->takers, 0);
 }
 
@@ -94,19 +88,14 @@ static void describe_wait(const struct weft_wait *wait, char *buf, size_t size)
     snprintf(buf, size, "for %zu calls to end", group->running);
 }
 
-static void take(struct weft_link *link, struct weft_call **call)
-{
-    weft__sync_remove(link);
-    *call = weft__sync_container(link, struct weft_call, link);
-}
-
 int weft_group_next(struct weft_group *group, struct weft_call **call)
 {
     int rc = weft_wait_begin();
     if (rc < 0)
         return rc;
-    if (!none_ended(group)) {
-        take(group->ended.next, call);
+    struct weft_link *first = weft__list_take(&group->ended);
+    if (first) {
+        *call = weft__container(first, struct weft_call, link);
         return 0;
     }
     if (group->running == 0)
@@ -118,9 +107,12 @@ int weft_group_next(struct weft_group *group, struct weft_call **call)
 
 int weft_group_take(struct weft_group *group, uint64_t id, struct weft_call **call)
 {
-    for (struct weft_link *link = group->ended.next; link != &group->ended; link = link->next) {
-        if (weft__sync_container(link, struct weft_call, link)->id == id) {
-            take(link, call);
+    weft__list_each(link, &group->ended)
+    {
+        struct weft_call *ended = weft__container(link, struct weft_call, link);
+        if (ended->id == id) {
+            weft__list_remove(link);
+            *call = ended;
             return 0;
         }
     }

@@ -2,43 +2,23 @@
 /*
  * internal.h: what the files of sync share
  *
- * This folder is built on the public headers alone; what it needs beside them stands here: two
- * operations on links, one who waits for a mutex (mutex.c and condition.c), and the store of a
- * queue (store.c and queue.c).
+ * This folder is built on the public headers and on lists; what its files share beside them stands
+ * here: one who waits for a mutex (mutex.c and condition.c), and the store of a queue (store.c and
+ * queue.c).
  */
 #ifndef WEFT_SYNC_INTERNAL_H
 #define WEFT_SYNC_INTERNAL_H
+
+#include "base/list.h"
 
 #include <weft/queue.h>
 #include <weft/sync.h>
 #include <weft/wait.h>
 
-/** The object of `type` whose `member` is at `pointer`. */
-#define weft__sync_container(pointer, type, member)                                                \
-    ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
-
-/** Puts a link at the end of a list, whose own link `list` is. */
-static inline void weft__sync_append(struct weft_link *list, struct weft_link *link)
-{
-    link->prev = list->prev;
-    link->next = list;
-    list->prev->next = link;
-    list->prev = link;
-}
-
-/** Takes a link out of its list; again is harmless. */
-static inline void weft__sync_remove(struct weft_link *link)
-{
-    link->prev->next = link->next;
-    link->next->prev = link->prev;
-    link->next = link;
-    link->prev = link;
-}
-
 /** Puts a wait at the end of a queue, for parks with an abort function of their own. */
 static inline void weft__sync_enlist(struct weft_waitq *queue, struct weft_wait *wait)
 {
-    weft__sync_append(&queue->waits, &wait->link);
+    weft__list_append(&queue->waits, &wait->link);
 }
 
 /* mutex.c */

@@ -60,8 +60,8 @@ void weft__mutex_pass(struct weft_mutex *mutex)
         mutex->owner = 0;
         return;
     }
-    struct weft__locker *locker = weft__sync_container(first, struct weft__locker, wait);
-    weft__sync_remove(&first->link);
+    struct weft__locker *locker = weft__container(first, struct weft__locker, wait);
+    weft__list_remove(&first->link);
     mutex->owner = locker->task;
     (void)weft_wake(first, locker->result);
 }

@@ -107,8 +107,8 @@ static struct weft_case *take_first(struct weft_waitq *queue)
     struct weft_wait *first = weft_waitq_first(queue);
     if (!first)
         return NULL;
-    weft__sync_remove(&first->link);
-    return weft__sync_container(first, struct weft_case, wait);
+    weft__list_remove(&first->link);
+    return weft__container(first, struct weft_case, wait);
 }
 
 /** Puts an item if it can: 1, 0 it would have to wait, or negative. */
@@ -327,7 +327,7 @@ static int enlist_get(struct weft_case *c)
 
 static void withdraw(struct weft_case *c)
 {
-    weft__sync_remove(&c->wait.link);
+    weft__list_remove(&c->wait.link);
 }
 
 static const struct weft_case_ops put_ops = {"to put into a queue", attempt_put, enlist_put,

@@ -2,12 +2,11 @@
 /*
  * select.c: waiting for the first of several things
  *
- * One wait for the task, and a listener in each case that stands where a task's
- * wait would stand. The first listener to be woken withdraws all others before
- * it wakes the task, still within that wake: nobody can ever hand something to
- * a select that has got something already, so there is nothing to give back,
- * whoever is cancelled when. What the cases are is not known here, see queue.c
- * and case.c.
+ * One wait for the task, and a listener in each case that stands where a task's wait would stand.
+ * The first listener to be woken withdraws all others before it wakes the task, still within that
+ * wake: nobody can ever hand something to a select that has got something already, so there is
+ * nothing to give back, whoever is cancelled when. What the cases are is not known here, see
+ * queue.c and case.c.
  */
 #include "sync/internal.h"
 
@@ -30,8 +29,7 @@ struct weft_choice {
     int decided;
 };
 
-/** The first case from `start` on, and round, that can happen at once; -EAGAIN
- * if none can. */
+/** The first case from `start` on, and round, that can happen at once; -EAGAIN if none can. */
 static int attempt_each(struct weft_case *cases, size_t count, size_t start)
 {
     for (size_t i = 0; i < count; i++) {
@@ -60,11 +58,10 @@ static void withdraw_all(struct weft_choice *choice, const struct weft_case *kee
     }
 }
 
-/** The listener of a case is woken. Its own withdrawal comes later, as it may
- * be enlisting still. */
+/** The listener of a case is woken. Its own withdrawal comes later: it may be enlisting still. */
 static int case_happened(struct weft_wait *wait, ssize_t result)
 {
-    struct weft_case *c = weft__sync_container(wait, struct weft_case, wait);
+    struct weft_case *c = weft__container(wait, struct weft_case, wait);
     struct weft_choice *choice = c->choice;
     c->result = (int)result;
     choice->decided = 1;
@@ -96,13 +93,13 @@ static int enlist_all(struct weft_choice *choice)
 
 static enum weft_abort abort_select(struct weft_wait *wait)
 {
-    withdraw_all(weft__sync_container(wait, struct weft_choice, wait), NULL);
+    withdraw_all(weft__container(wait, struct weft_choice, wait), NULL);
     return WEFT_ABORT_DONE;
 }
 
 static void describe(const struct weft_wait *wait, char *buf, size_t size)
 {
-    const struct weft_choice *choice = weft__sync_container(wait, const struct weft_choice, wait);
+    const struct weft_choice *choice = weft__container(wait, const struct weft_choice, wait);
     int len = snprintf(buf, size, "for one of %zu cases", choice->count);
     for (size_t i = 0; i < choice->count && len >= 0 && (size_t)len < size; i++)
         len += snprintf(buf + len, size - (size_t)len, "%s%s", i ? ", " : ": ",

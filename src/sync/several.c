@@ -112,15 +112,6 @@ int weft_first_of_at(struct weft_call *calls, size_t count, size_t *winner, cons
 
 /* --- Waiting for several tasks or futures ----------------------------------------------------- */
 
-/*
- * several.c: waiting for tasks or futures that exist already
- *
- * A listener in the queue of each that has not ended counts, and the one that makes it enough wakes
- * the task; the listeners leave their queues before the call returns. The timeout is a scope's
- * deadline. Tasks and futures differ in how one looks at them, and in nothing else; neither is
- * cancelled, joined or released here.
- */
-
 /** How to look at the objects of a list: tasks or futures. */
 struct kind {
     /** Nonzero when the object at `index` has ended. */
@@ -229,7 +220,7 @@ static void count_all(struct several *several)
 
 static int one_has_ended(struct weft_wait *wait, ssize_t result)
 {
-    struct listener *listener = weft__sync_container(wait, struct listener, wait);
+    struct listener *listener = weft__container(wait, struct listener, wait);
     struct several *several = listener->several;
     (void)result;
     count_ended(several, (size_t)(listener - several->listeners));
@@ -240,7 +231,7 @@ static int one_has_ended(struct weft_wait *wait, ssize_t result)
 
 static void describe(const struct weft_wait *wait, char *buf, size_t size)
 {
-    const struct several *several = weft__sync_container(wait, const struct several, wait);
+    const struct several *several = weft__container(wait, const struct several, wait);
     snprintf(buf, size, "for the end of several, %zu of %zu have ended", several->ended,
              several->count);
 }
@@ -265,7 +256,7 @@ static int park_among(struct several *several)
     weft_wait_init(&several->wait, describe, NULL);
     int rc = (int)weft_park(&several->wait, withdraw);
     for (size_t i = 0; i < several->count; i++)
-        weft__sync_remove(&several->listeners[i].wait.link);
+        weft__list_remove(&several->listeners[i].wait.link);
     return rc;
 }
 
