@@ -32,6 +32,7 @@ INCLUDE_LAW = {
     "loop": ["base/"],
     "loop/poller": ["loop/poller_backend.h", "base/"],
     "task": ["coro/", "loop/", "base/"],
+    "run": ["task/", "coro/", "loop/", "base/"],
     "sync": ["base/"],
     "net": ["loop/poller.h", "base/"],
     "os": ["loop/poller.h", "base/"],

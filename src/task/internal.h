@@ -7,8 +7,7 @@
  *   wait.c       park and wake, the wait queue                   sleep.c      timers as waits
  *   scope.c      entering, leaving, outcome                      cancel.c     how it spreads
  *   failure.c    notes and failures                              local.c      task-locals
- *   future.c     results that come later                         run.c        weft_run, weft_main
- *   dump.c       what everybody waits for
+ *   future.c     results that come later                         runtime.c    what a loop gets
  *
  * The tree. A scope's record points outward at its parent: the next outer scope of the same task,
  * or, for a task's outermost, the scope that the task was spawned into (its home).
@@ -287,8 +286,6 @@ extern WEFT__TLS struct weft_task *weft__task_current;
 
 /* task.c */
 
-/** The loop's runtime, made when it has none; NULL out of memory. */
-struct weft__runtime *weft__runtime_get(struct weft_loop *loop);
 /** Ends the calling task: settles result, handle, scope; its coroutine moves to *ret_coro. Nothing
  * of `task` may be used afterwards. */
 void weft__task_finish(struct weft_task *task, int result, struct weft__coro *ret_coro);
@@ -335,6 +332,8 @@ void weft__task_switch_to(struct weft_task *task, struct weft_task *child);
 
 /* wait.c */
 
+/** Writes one line about a wait: what it is for. */
+void weft__wait_describe(const struct weft_wait *wait, char *buf, size_t size);
 /** Cancellation meets a parked wait: asks its abort function, once. */
 void weft__wait_cancel(struct weft_wait *wait);
 
@@ -388,19 +387,11 @@ struct weft__locals *weft__locals_ref(struct weft__locals *locals);
 /** One user less. */
 void weft__locals_unref(struct weft__runtime *runtime, struct weft__locals *locals);
 
-/* run.c */
+/* runtime.c */
 
+/** The loop's runtime, made when it has none; NULL out of memory. */
+struct weft__runtime *weft__runtime_get(struct weft_loop *loop);
 /** All runtimes of the process. */
 extern struct weft_link weft__runtimes;
-
-/** Makes a runtime known to the process: for overflow reports and debuggers. */
-void weft__runtime_register(struct weft__runtime *runtime);
-/** Takes it off again. */
-void weft__runtime_unregister(struct weft__runtime *runtime);
-
-/* dump.c */
-
-/** Writes one line about a wait: what it is for. */
-void weft__wait_describe(const struct weft_wait *wait, char *buf, size_t size);
 
 #endif

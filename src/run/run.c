@@ -21,32 +21,6 @@
 /** How long a run waits before it names those who do not leave. */
 #define PATIENCE (5 * WEFT_SEC)
 
-/* Runtimes of the process. */
-
-/** All runtimes, for a debugger that reads a core file. */
-struct weft_link weft__runtimes = {&weft__runtimes, &weft__runtimes};
-static atomic_flag runtimes_locked = ATOMIC_FLAG_INIT;
-
-static void lock_runtimes(void)
-{
-    while (atomic_flag_test_and_set(&runtimes_locked)) {
-    }
-}
-
-void weft__runtime_register(struct weft__runtime *runtime)
-{
-    lock_runtimes();
-    weft__list_append(&weft__runtimes, &runtime->link);
-    atomic_flag_clear(&runtimes_locked);
-}
-
-void weft__runtime_unregister(struct weft__runtime *runtime)
-{
-    lock_runtimes();
-    weft__list_remove(&runtime->link);
-    atomic_flag_clear(&runtimes_locked);
-}
-
 /* One program on a loop. */
 
 /** The main task's arguments and result. */
