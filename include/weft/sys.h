@@ -16,7 +16,7 @@
  * larger struct and keep its state there. The table must stay in place as long as a loop uses it.
  *   2. Results are the kernel's, with errors as negative errno values; `errno` is not used.
  *   3. Entries are called on the loop's thread, except `clock` and `write` (the wake-up), which any
- *      thread may call.
+ *      thread may call, and those that say "Any thread": jobs of a pool use them.
  *   4. A table is made by copying weft_sys_default and replacing entries; none may be NULL. `size`
  *      is the size of the struct that its maker was compiled with; entries are only ever appended,
  *      and those beyond it are never called.
@@ -35,8 +35,11 @@
 
 WEFT_BEGIN
 
+struct addrinfo;
 struct epoll_event;
+struct mmsghdr;
 struct sigaction;
+struct termios;
 
 /** The table. Each entry behaves as the system call of its name; see the man page in section 2. */
 struct weft_sys {
@@ -160,6 +163,107 @@ struct weft_sys {
     const char *(*getenv)(const struct weft_sys *sys, const char *name);
     /** readlink(2): how many bytes, without a 0 at their end. */
     ssize_t (*readlink)(const struct weft_sys *sys, const char *path, char *buf, size_t len);
+
+    /* Transfers in several pieces, and bytes that are passed on without being looked at. */
+
+    /** writev(2). */
+    ssize_t (*writev)(const struct weft_sys *sys, int fd, const struct iovec *vectors, int count);
+    /** pwritev2(2) at the file's own position with `flags` (RWF_NOWAIT). */
+    ssize_t (*writev_flags)(const struct weft_sys *sys, int fd, const struct iovec *vectors,
+                            int count, int flags);
+    /** recvmsg(2). */
+    ssize_t (*recvmsg)(const struct weft_sys *sys, int fd, struct msghdr *message, int flags);
+    /** sendmsg(2). */
+    ssize_t (*sendmsg)(const struct weft_sys *sys, int fd, const struct msghdr *message, int flags);
+    /** recvmmsg(2) without a timeout: how many messages came. */
+    int (*recvmmsg)(const struct weft_sys *sys, int fd, struct mmsghdr *messages, unsigned count,
+                    int flags);
+    /** sendmmsg(2): how many messages went. */
+    int (*sendmmsg)(const struct weft_sys *sys, int fd, struct mmsghdr *messages, unsigned count,
+                    int flags);
+    /** splice(2), both at their own positions. */
+    ssize_t (*splice)(const struct weft_sys *sys, int in_fd, int out_fd, size_t len,
+                      unsigned flags);
+    /** sendfile(2); `offset` NULL: from the file's own position. */
+    ssize_t (*sendfile)(const struct weft_sys *sys, int out_fd, int in_fd, int64_t *offset,
+                        size_t len);
+    /** ioctl(2) with a pointer. */
+    int (*ioctl)(const struct weft_sys *sys, int fd, unsigned long request, void *arg);
+    /** tcgetattr(3). */
+    int (*tcgetattr)(const struct weft_sys *sys, int fd, struct termios *ret);
+    /** tcsetattr(3). */
+    int (*tcsetattr)(const struct weft_sys *sys, int fd, int when, const struct termios *modes);
+
+    /* Files. Calls of other threads than the loop's come here too: each may take as long as a disk.
+     * A simulated world has no files of its own and passes these on. */
+
+    /** openat(2). Any thread. */
+    int (*openat)(const struct weft_sys *sys, int dir_fd, const char *path, int flags,
+                  unsigned mode);
+    /** fstatat(2). Any thread. */
+    int (*fstatat)(const struct weft_sys *sys, int dir_fd, const char *path, struct stat *ret,
+                   int flags);
+    /** pread(2). Any thread. */
+    ssize_t (*pread)(const struct weft_sys *sys, int fd, void *buf, size_t len, int64_t offset);
+    /** pwrite(2). Any thread. */
+    ssize_t (*pwrite)(const struct weft_sys *sys, int fd, const void *buf, size_t len,
+                      int64_t offset);
+    /** lseek(2): the new position. Any thread. */
+    int64_t (*lseek)(const struct weft_sys *sys, int fd, int64_t offset, int whence);
+    /** ftruncate(2). Any thread. */
+    int (*ftruncate)(const struct weft_sys *sys, int fd, int64_t len);
+    /** fsync(2); `data_only` not 0: fdatasync(2). Any thread. */
+    int (*fsync)(const struct weft_sys *sys, int fd, int data_only);
+    /** getdents64(2). Any thread. */
+    ssize_t (*getdents64)(const struct weft_sys *sys, int fd, void *buf, size_t len);
+    /** mkdirat(2). Any thread. */
+    int (*mkdirat)(const struct weft_sys *sys, int dir_fd, const char *path, unsigned mode);
+    /** unlinkat(2). Any thread. */
+    int (*unlinkat)(const struct weft_sys *sys, int dir_fd, const char *path, int flags);
+    /** renameat2(2). Any thread. */
+    int (*renameat2)(const struct weft_sys *sys, int old_dir_fd, const char *old_path,
+                     int new_dir_fd, const char *new_path, unsigned flags);
+    /** linkat(2). Any thread. */
+    int (*linkat)(const struct weft_sys *sys, int old_dir_fd, const char *old_path, int new_dir_fd,
+                  const char *new_path, int flags);
+    /** symlinkat(2). Any thread. */
+    int (*symlinkat)(const struct weft_sys *sys, const char *target, int dir_fd, const char *path);
+    /** fchmodat(2). Any thread. */
+    int (*fchmodat)(const struct weft_sys *sys, int dir_fd, const char *path, unsigned mode,
+                    int flags);
+    /** inotify_init1(2). */
+    int (*inotify_init1)(const struct weft_sys *sys, int flags);
+    /** inotify_add_watch(2). */
+    int (*inotify_add_watch)(const struct weft_sys *sys, int fd, const char *path, uint32_t mask);
+    /** inotify_rm_watch(2). */
+    int (*inotify_rm_watch)(const struct weft_sys *sys, int fd, int watch);
+
+    /* Threads, names and other processes. In a simulated world there are no threads (-ENOSYS), the
+     * names are those that need no look-up, and processes are the real ones. */
+
+    /** pthread_create(3) with every signal blocked in the new thread, and a stack of at least that
+     * size; 0: libc's choice. `ret` gets what thread_join takes. */
+    int (*thread_create)(const struct weft_sys *sys, size_t stack_size, void *(*fn)(void *arg),
+                         void *arg, uintptr_t *ret);
+    /** pthread_join(3). Any thread. */
+    int (*thread_join)(const struct weft_sys *sys, uintptr_t thread);
+    /** getaddrinfo(3): 0; a positive number, the code made positive (-EAI_NONAME), because libc's
+     * codes are negative as well; or the negative errno in place of EAI_SYSTEM. Any thread. */
+    int (*getaddrinfo)(const struct weft_sys *sys, const char *host, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **ret);
+    /** freeaddrinfo(3). Any thread. */
+    void (*freeaddrinfo)(const struct weft_sys *sys, struct addrinfo *list);
+    /** getnameinfo(3); results as those of getaddrinfo. Any thread. */
+    int (*getnameinfo)(const struct weft_sys *sys, const struct sockaddr *address, socklen_t len,
+                       char *host, size_t host_size, char *service, size_t service_size, int flags);
+    /** pidfd_open(2). */
+    int (*pidfd_open)(const struct weft_sys *sys, pid_t pid, unsigned flags);
+    /** pidfd_send_signal(2) without further information. */
+    int (*pidfd_send_signal)(const struct weft_sys *sys, int pidfd, int signal);
+    /** waitid(2); `ret` points at a siginfo_t. */
+    int (*waitid)(const struct weft_sys *sys, int id_type, int id, void *ret, int options);
+    /** kill(2). */
+    int (*kill)(const struct weft_sys *sys, pid_t pid, int signal);
 };
 
 /** The table's clock is virtual: the engine `sim` moves it, and no real time passes. */

@@ -10,6 +10,8 @@
  *     sim_file.c        descriptor numbers, pipes, event counters, byte streams, what is ready
  *     sim_socket.c      sockets: names, options, listening, connecting
  *     sim_datagram.c    datagrams
+ *     sim_message.c     transfers in several pieces
+ *     sim_host.c        files, names, processes: what is real, and what is missing
  *     sim.c             the engine
  *
  *     descriptor 1048577 ──▶ file ──peer──▶ file ◀── descriptor 1048578
@@ -352,5 +354,15 @@ ssize_t weft__sim_datagram_put(struct weft__sim *world, struct weft__sim_file *f
 bool weft__sim_datagram_room(struct weft__sim *world, struct weft__sim_file *file);
 /** Drops what was not read. */
 void weft__sim_datagram_drop(struct weft__sim_file *file);
+
+/* sim_message.c */
+
+/** Puts writev, recvmsg, sendmsg and their kin into a world's table. */
+void weft__sim_add_messages(struct weft_sys *sys);
+
+/* sim_host.c */
+
+/** Puts files, threads, names and processes into a world's table. */
+void weft__sim_add_host(struct weft_sys *sys);
 
 #endif

@@ -456,6 +456,8 @@ int weft__sim_new(uint64_t seed, const struct weft_sys **ret)
     memset(world, 0, sizeof *world);
     world->sys = table;
     share_process(&world->sys);
+    weft__sim_add_messages(&world->sys);
+    weft__sim_add_host(&world->sys);
     world->seed = seed;
     world->now = FIRST_INSTANT;
     world->next_port = FIRST_PORT;
