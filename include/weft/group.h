@@ -21,6 +21,7 @@
  *                      a failing call           returns
  *     weft_gather      cancels the others       when all have ended
  *     weft_first_of    is left out              when one succeeded and the others have ended
+ *     weft_stagger     brings on the next one   when one succeeded and the others have ended
  *     weft_group       touches no other call    each as it ends, or by its id
  *     weft_wait_...    touches nothing          for handles and futures that exist already
  */
@@ -76,6 +77,18 @@ WEFT_API WEFT_MUST_CHECK int weft_gather_at(struct weft_call *calls, size_t coun
 #define weft_first_of(calls, count, winner) weft_first_of_at((calls), (count), (winner), WEFT_SITE)
 WEFT_API WEFT_MUST_CHECK int weft_first_of_at(struct weft_call *calls, size_t count, size_t *winner,
                                               const char *site);
+
+/**
+ * As weft_first_of, but the calls are started one after another, in their order: the next one
+ * `delay` after the one before it, or at once when one that runs fails. Calls that were not started
+ * when one succeeded never are; their result stays -ECANCELED. `delay` 0 starts all at once,
+ * WEFT_FOREVER each when one before it has failed. Waiting, and returns as weft_first_of: what two
+ * calls won in the same turn is for the caller to let go of, in calls[i].result.
+ */
+#define weft_stagger(calls, count, delay, winner)                                                  \
+    weft_stagger_at((calls), (count), (delay), (winner), WEFT_SITE)
+WEFT_API WEFT_MUST_CHECK int weft_stagger_at(struct weft_call *calls, size_t count, weft_ns delay,
+                                             size_t *winner, const char *site);
 
 /*
  * Group: calls that run in a scope, whose results are taken as they end, or by id.

@@ -4,7 +4,8 @@
  *
  * weft_gather and weft_first_of are a scope and a task for each call; the scope's policy does the
  * rest. For all: a failure cancels the others. For the first: failures are kept, and a success
- * cancels the scope with "done". Neither returns while something that it started runs.
+ * cancels the scope with "done"; staggered starts are made by the scope's body, which a failure
+ * wakes early. None returns while something that it started runs.
  *
  * weft_wait_tasks and weft_wait_futures put a listener into the queue of each that has not ended.
  * It counts, and the one that makes it enough wakes the task; the listeners leave their queues
@@ -19,6 +20,7 @@
 #include <weft/future.h>
 #include <weft/group.h>
 #include <weft/loop.h>
+#include <weft/sync.h>
 #include <weft/task.h>
 
 static const char *name_of(const struct weft_call *call)
@@ -63,6 +65,8 @@ int weft_gather_at(struct weft_call *calls, size_t count, const char *site)
 struct race {
     /** Where they run. */
     struct weft_scope scope;
+    /** Counts failures that have not brought on a start. */
+    struct weft_semaphore failures;
     /** The first that succeeded, or NULL. */
     struct weft_call *winner;
 };
@@ -80,14 +84,36 @@ static int run_racer(void *arg)
     struct racer *racer = arg;
     struct weft_call *call = racer->call;
     call->result = call->fn(call->arg);
-    if (call->result >= 0 && !racer->race->winner) {
+    if (call->result < 0) {
+        (void)weft_semaphore_release(&racer->race->failures);
+    } else if (!racer->race->winner) {
         racer->race->winner = call;
         weft_scope_cancel(&racer->race->scope, 0);
     }
     return call->result;
 }
 
-int weft_first_of_at(struct weft_call *calls, size_t count, size_t *winner, const char *site)
+static int start_racer(struct race *race, struct weft_call *call, const char *site)
+{
+    struct racer racer = {race, call};
+    int rc = weft_start_flags(&race->scope, NULL, 0, name_of(call), site, run_racer, &racer,
+                              sizeof racer);
+    call->result = rc < 0 ? rc : -ECANCELED;
+    return rc;
+}
+
+/** Waits until the next call is to be started: `delay`, or a failure. Negative: the race is over.
+ */
+static int wait_for_start(struct race *race, weft_ns delay)
+{
+    if (delay <= 0)
+        return 0;
+    int rc = (int)weft_within(delay, weft_semaphore_acquire(&race->failures));
+    return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+int weft_stagger_at(struct weft_call *calls, size_t count, weft_ns delay, size_t *winner,
+                    const char *site)
 {
     int rc = weft_wait_begin();
     not_called(calls, count);
@@ -96,18 +122,22 @@ int weft_first_of_at(struct weft_call *calls, size_t count, size_t *winner, cons
     if (count == 0)
         return -EINVAL;
     struct race race = {.winner = NULL};
+    weft_semaphore_init(&race.failures, 0);
     weft_scope_enter_at(&race.scope, WEFT_FOREVER, WEFT_COLLECT, site);
-    for (size_t i = 0; i < count; i++) {
-        struct racer racer = {&race, &calls[i]};
-        rc = weft_start_flags(&race.scope, NULL, 0, name_of(&calls[i]), site, run_racer, &racer,
-                              sizeof racer);
-        calls[i].result = rc < 0 ? rc : -ECANCELED;
-    }
-    rc = weft_scope_exit(&race.scope, 0);
+    /* A start that fails is a failure as others are: the next one is not kept waiting by it. */
+    for (size_t i = 0; i < count && rc == 0; i++)
+        if (start_racer(&race, &calls[i], site) == 0 && i + 1 < count)
+            rc = wait_for_start(&race, delay);
+    rc = weft_scope_exit(&race.scope, rc == -ECANCELED ? 0 : rc);
     if (!race.winner)
         return rc < 0 ? rc : -ECANCELED;
     *winner = (size_t)(race.winner - calls);
     return 0;
+}
+
+int weft_first_of_at(struct weft_call *calls, size_t count, size_t *winner, const char *site)
+{
+    return weft_stagger_at(calls, count, 0, winner, site);
 }
 
 /* --- Waiting for several tasks or futures ----------------------------------------------------- */

@@ -172,6 +172,28 @@ TEST_EACH_ENGINE(a_first_of_survives_each_failing_allocation)
     fail_each_allocation("sync-first-of", first_of_scenario);
 }
 
+static int use_stagger(void *arg)
+{
+    struct weft_call calls[CALLS];
+    size_t winner = 99;
+
+    (void)arg;
+    prepare(calls, CALLS);
+    int rc = weft_stagger(calls, CALLS, WEFT_NS, &winner);
+    CHECK_EQ(rc == 0, winner < CALLS && calls[winner].result == 0);
+    return rc;
+}
+
+static int stagger_scenario(const struct weft_sys *sys)
+{
+    return run_over(sys, use_stagger);
+}
+
+TEST_EACH_ENGINE(a_stagger_survives_each_failing_allocation)
+{
+    fail_each_allocation("sync-stagger", stagger_scenario);
+}
+
 static int use_group(void *arg)
 {
     struct weft_call calls[CALLS], *call = NULL;
