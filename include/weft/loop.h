@@ -213,8 +213,9 @@ WEFT_API int weft_loop_close_fd(struct weft_loop *loop, int fd, weft_callback_fn
 
 /**
  * Calls fn(arg) in the loop after the signal arrived (several arrivals may be one call), until
- * removed; replaces an earlier one. Touches the process: installs a handler. Plain. -EINVAL not a
- * signal that can be caught; -EBUSY another loop has it; -ENOMEM.
+ * removed; replaces an earlier one. Receivers of weft/signal.h hear of it as well; what weft_run
+ * does about it rests meanwhile. Touches the process: installs a handler. Any signal up to
+ * SIGRTMAX. Plain. -EINVAL not a signal that can be caught; -EBUSY another loop has it; -ENOMEM.
  */
 WEFT_API int weft_loop_add_signal(struct weft_loop *loop, int signal, weft_callback_fn *fn,
                                   void *arg);

@@ -38,6 +38,7 @@
 
 #include <weft/error.h>
 #include <weft/types.h>
+#include <weft/wait.h>
 
 WEFT_BEGIN
 
@@ -137,6 +138,27 @@ WEFT_API void *weft_scope_alloc(struct weft_scope *scope, size_t size);
 
 /** A copy of a string that lives until the scope's exit. Plain. NULL when out of memory. */
 WEFT_API char *weft_scope_strdup(struct weft_scope *scope, const char *text);
+
+/** Something that a scope lets go of when it ends; in place, in the thing itself. */
+struct weft_deferred {
+    /** Its place among the others of the scope; private. */
+    struct weft_link link;
+    /** Lets go; set by weft_scope_defer. */
+    void (*fn)(struct weft_deferred *deferred);
+};
+
+/**
+ * Has fn(deferred) called when the scope ends: after its last child, before its memory goes, the
+ * last one deferred first. For things that belong to a scope and need no task (open signals). `fn`
+ * must not wait. Plain; never fails for want of memory. -EINVAL the scope has ended; -EPERM by
+ * another thread. The struct must stay in place until `fn` was called or it was taken back.
+ */
+WEFT_API int weft_scope_defer(struct weft_scope *scope, struct weft_deferred *deferred,
+                              void (*fn)(struct weft_deferred *deferred));
+
+/** Takes it back: the scope does not call it any more. Again, and after it was called, nothing
+ *  happens. Plain. */
+WEFT_API void weft_scope_undefer(struct weft_deferred *deferred);
 
 /**
  * The one-line timeout: evaluates `expression`, a call that returns an int or ssize_t result, with

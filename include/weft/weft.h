@@ -18,6 +18,7 @@
 #include <weft/run.h>
 #include <weft/scope.h>
 #include <weft/select.h>
+#include <weft/signal.h>
 #include <weft/sync.h>
 #include <weft/sys.h>
 #include <weft/task.h>

@@ -93,6 +93,28 @@ struct weft__quiet {
     void (*fn)(struct weft__quiet *quiet);
 };
 
+/** How our handler is installed for a signal. */
+enum weft__signal_level {
+    /** Not at all. Next: ONCE, ALWAYS. */
+    WEFT__SIGNAL_NONE,
+    /** It resets itself when it runs. Next: NONE, ALWAYS. */
+    WEFT__SIGNAL_ONCE,
+    /** It stays. Next: NONE, ONCE. */
+    WEFT__SIGNAL_ALWAYS
+};
+
+/** Who gets a signal of a loop. */
+struct weft__signal_entry {
+    /** The callback of weft_loop_add_signal. */
+    struct weft__watch watch;
+    /** Called, once, while there is neither watch nor receiver. */
+    struct weft__watch fallback;
+    /** The receivers: struct weft__signal_receiver. */
+    struct weft_link receivers;
+    /** enum weft__signal_level. */
+    unsigned char level;
+};
+
 /** What the layer above hangs on a loop. */
 struct weft__runtime_hooks {
     /** The function of its ready entries: those may be permuted by a seed, callbacks may not. */
@@ -141,8 +163,10 @@ struct weft_loop {
     _Atomic(struct weft__incoming *) incoming;
     /** Nonzero from a wake until the turn that saw it. */
     atomic_int wake;
-    /** Bits of signals that arrived. */
+    /** Bits of signals that arrived: signal 1 is bit 0. */
     _Atomic uint64_t signals;
+    /** Bits of signals that went to receivers, none of which has taken them yet. */
+    uint64_t signals_untaken;
     /** The wake-up's read end and write end (the same for an eventfd); -1 none. */
     int wake_fds[2];
     /** A run is in progress. */
@@ -163,8 +187,8 @@ struct weft_loop {
     weft_callback_fn *after_poll;
     /** Argument of both. */
     void *poll_arg;
-    /** Signal callbacks of this loop, by number; NULL until the first. */
-    struct weft__watch *signal_watches;
+    /** Who gets the signals of this loop, by number; NULL until the first. */
+    struct weft__signal_entry *signal_entries;
     /** Why this engine. */
     char reason[96];
     /** Turns made. */
@@ -278,7 +302,9 @@ void weft__watches_close(struct weft_loop *loop);
 
 /* signal.c */
 
-/** As weft_loop_add_signal, and the second arrival takes the action that was there before, at once.
+/**
+ * Sets what is called once, when the signal arrives and nobody else has asked for it; the second
+ * arrival then takes the action that was there before, at once.
  */
 int weft__signal_add_once(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg);
 /** Calls the callbacks of signals that arrived. */

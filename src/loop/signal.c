@@ -3,117 +3,255 @@
  * signal.c: signals as callbacks of a loop
  *
  * The handler does two things that are safe in a handler: it sets the signal's bit in its loop and
- * wakes that loop. The callback runs in a turn, between the engine and the ready entries, so that
- * no signal ever interrupts the loop's own work. A process has one disposition for a signal, so a
- * signal belongs to one loop at a time; what was there before is put back when it is removed.
+ * wakes that loop. Who asked for the signal is called in a turn, between the engine and the ready
+ * entries, so that no signal ever interrupts the loop's own work. A process has one disposition for
+ * a signal, so a signal belongs to one loop at a time; what was there before is put back when the
+ * last one who asked for it is gone.
+ *
+ * Within its loop a signal goes to all who asked for it: to every receiver (weft/signal.h) and to
+ * the one callback of weft_loop_add_signal. The fallback of a run (weft_run) is called only where
+ * there is neither, so that a program takes SIGTERM over by asking for it.
+ *
+ *     NONE ──fallback──▶ ONCE (resets itself)
+ *       └──callback, receiver──▶ ALWAYS ──the last one is gone──▶ ONCE with a fallback, else NONE
  */
 #include "loop/internal.h"
+#include "loop/poller.h"
 
 #include <signal.h>
 #include <string.h>
 
 /** Highest signal number plus one; real-time signals included. */
-#define SIGNAL_COUNT 64
+#define SIGNAL_COUNT 65
 
 /** Which loop a signal belongs to; read by the handler. */
 static _Atomic(struct weft_loop *) owners[SIGNAL_COUNT];
 /** What was there before. */
 static struct sigaction before[SIGNAL_COUNT];
 
+static uint64_t bit_of(int signal)
+{
+    return (uint64_t)1 << (signal - 1);
+}
+
 static void handler(int signal)
 {
     struct weft_loop *loop = atomic_load(&owners[signal]);
     if (!loop)
         return;
-    atomic_fetch_or(&loop->signals, (uint64_t)1 << signal);
+    atomic_fetch_or(&loop->signals, bit_of(signal));
     weft_loop_wake(loop);
 }
 
-static int install(const struct weft_sys *sys, int signal, int flags)
+static bool is_ours(const struct sigaction *action)
 {
-    struct sigaction action;
+    return !(action->sa_flags & SA_SIGINFO) && action->sa_handler == handler;
+}
+
+static int install(const struct weft_sys *sys, int signal, enum weft__signal_level level)
+{
+    struct sigaction action, old;
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
-    action.sa_flags = SA_RESTART | SA_ONSTACK | flags;
+    action.sa_flags = SA_RESTART | SA_ONSTACK;
+    if (level == WEFT__SIGNAL_ONCE)
+        action.sa_flags |= (int)SA_RESETHAND;
     sigfillset(&action.sa_mask);
-    return sys->sigaction(sys, signal, &action, &before[signal]);
+    int rc = sys->sigaction(sys, signal, &action, &old);
+    if (rc == 0 && !is_ours(&old))
+        before[signal] = old;
+    return rc;
 }
 
-/** Puts back what was there before, unless the program has put something else there meanwhile. */
-static void restore(const struct weft_sys *sys, int signal)
+static bool still_ours(const struct weft_sys *sys, int signal)
 {
     struct sigaction now;
-    int rc = sys->sigaction(sys, signal, NULL, &now);
-    if (rc == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler)
-        (void)sys->sigaction(sys, signal, &before[signal], NULL);
+    return sys->sigaction(sys, signal, NULL, &now) == 0 && is_ours(&now);
 }
 
-static int add(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg, int flags)
+/* Who asked for what. */
+
+static bool is_wanted(const struct weft__signal_entry *entry)
+{
+    return entry->watch.fn || !weft__list_empty(&entry->receivers);
+}
+
+static int make_entries(struct weft_loop *loop)
+{
+    if (loop->signal_entries)
+        return 0;
+    size_t size = SIGNAL_COUNT * sizeof *loop->signal_entries;
+    loop->signal_entries = loop->sys->realloc(loop->sys, NULL, size);
+    if (!loop->signal_entries)
+        return -ENOMEM;
+    memset(loop->signal_entries, 0, size);
+    for (int signal = 0; signal < SIGNAL_COUNT; signal++)
+        weft__list_init(&loop->signal_entries[signal].receivers);
+    return 0;
+}
+
+/** The loop's entry of a signal that is to be caught at `level` at least. 0 or an error. */
+static int claim(struct weft_loop *loop, int signal, enum weft__signal_level level,
+                 struct weft__signal_entry **ret)
 {
     int rc = weft__loop_check(loop);
     if (rc < 0)
         return rc;
-    if (signal <= 0 || signal >= SIGNAL_COUNT || !fn)
+    if (signal <= 0 || signal >= SIGNAL_COUNT)
         return -EINVAL;
-    if (!loop->signal_watches) {
-        size_t size = SIGNAL_COUNT * sizeof *loop->signal_watches;
-        loop->signal_watches = loop->sys->realloc(loop->sys, NULL, size);
-        if (!loop->signal_watches)
-            return -ENOMEM;
-        memset(loop->signal_watches, 0, size);
-    }
+    rc = make_entries(loop);
+    if (rc < 0)
+        return rc;
+    struct weft__signal_entry *entry = &loop->signal_entries[signal];
     struct weft_loop *nobody = NULL;
-    if (!atomic_compare_exchange_strong(&owners[signal], &nobody, loop)) {
-        if (nobody != loop)
-            return -EBUSY;
-    } else {
-        rc = install(loop->sys, signal, flags);
-        if (rc < 0) {
+    bool first = atomic_compare_exchange_strong(&owners[signal], &nobody, loop);
+    if (!first && nobody != loop)
+        return -EBUSY;
+    if (entry->level < level) {
+        rc = install(loop->sys, signal, level);
+        if (rc < 0 && first)
             atomic_store(&owners[signal], NULL);
+        if (rc < 0)
             return rc;
-        }
+        entry->level = (unsigned char)level;
     }
-    loop->signal_watches[signal] = (struct weft__watch){fn, arg};
+    *ret = entry;
     return 0;
+}
+
+/** Somebody is gone: puts back what was there before, unless others are left or the program has put
+ *  something else there meanwhile. */
+static void settle(struct weft_loop *loop, int signal)
+{
+    struct weft__signal_entry *entry = &loop->signal_entries[signal];
+    if (is_wanted(entry))
+        return;
+    bool ours = still_ours(loop->sys, signal);
+    if (entry->fallback.fn) {
+        if (ours && entry->level != WEFT__SIGNAL_ONCE)
+            (void)install(loop->sys, signal, WEFT__SIGNAL_ONCE);
+        entry->level = WEFT__SIGNAL_ONCE;
+        return;
+    }
+    if (ours)
+        (void)loop->sys->sigaction(loop->sys, signal, &before[signal], NULL);
+    entry->level = WEFT__SIGNAL_NONE;
+    atomic_store(&owners[signal], NULL);
 }
 
 int weft_loop_add_signal(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg)
 {
-    return add(loop, signal, fn, arg, 0);
-}
-
-int weft__signal_add_once(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg)
-{
-    (void)weft_loop_remove_signal(loop, signal);
-    return add(loop, signal, fn, arg, (int)SA_RESETHAND);
+    struct weft__signal_entry *entry;
+    if (!fn)
+        return -EINVAL;
+    int rc = claim(loop, signal, WEFT__SIGNAL_ALWAYS, &entry);
+    if (rc == 0)
+        entry->watch = (struct weft__watch){fn, arg};
+    return rc;
 }
 
 int weft_loop_remove_signal(struct weft_loop *loop, int signal)
 {
-    if (signal <= 0 || signal >= SIGNAL_COUNT || !loop->signal_watches ||
-        !loop->signal_watches[signal].fn)
+    if (signal <= 0 || signal >= SIGNAL_COUNT || !loop->signal_entries)
         return 0;
-    restore(loop->sys, signal);
-    atomic_store(&owners[signal], NULL);
-    atomic_fetch_and(&loop->signals, ~((uint64_t)1 << signal));
-    loop->signal_watches[signal] = (struct weft__watch){NULL, NULL};
+    struct weft__signal_entry *entry = &loop->signal_entries[signal];
+    if (!entry->watch.fn)
+        return 0;
+    entry->watch = (struct weft__watch){NULL, NULL};
+    settle(loop, signal);
+    if (!is_wanted(entry))
+        atomic_fetch_and(&loop->signals, ~bit_of(signal));
     return 1;
+}
+
+int weft__signal_add_once(struct weft_loop *loop, int signal, weft_callback_fn *fn, void *arg)
+{
+    struct weft__signal_entry *entry;
+    int rc = claim(loop, signal, WEFT__SIGNAL_ONCE, &entry);
+    if (rc == 0)
+        entry->fallback = (struct weft__watch){fn, arg};
+    return rc;
+}
+
+int weft__signal_join(struct weft_loop *loop, int signal, struct weft__signal_receiver *receiver)
+{
+    struct weft__signal_entry *entry;
+    int rc = claim(loop, signal, WEFT__SIGNAL_ALWAYS, &entry);
+    if (rc < 0)
+        return rc;
+    receiver->loop = loop;
+    receiver->signal = signal;
+    weft__list_append(&entry->receivers, &receiver->link);
+    return 0;
+}
+
+void weft__signal_taken(struct weft_loop *loop, int signal)
+{
+    loop->signals_untaken &= ~bit_of(signal);
+}
+
+void weft__signal_leave(struct weft__signal_receiver *receiver)
+{
+    struct weft_loop *loop = receiver->loop;
+    int signal = receiver->signal;
+    weft__list_remove(&receiver->link);
+    if (is_wanted(&loop->signal_entries[signal]))
+        return;
+    settle(loop, signal);
+    /* Also what has arrived since the last turn; nobody but us would hear of it. */
+    uint64_t arrived = atomic_fetch_and(&loop->signals, ~bit_of(signal)) | loop->signals_untaken;
+    weft__signal_taken(loop, signal);
+    if (arrived & bit_of(signal))
+        (void)weft_sys_default.raise(&weft_sys_default, signal);
+}
+
+/* Delivering. */
+
+static void deliver(struct weft_loop *loop, int signal)
+{
+    struct weft__signal_entry *entry = &loop->signal_entries[signal];
+    if (!is_wanted(entry)) {
+        struct weft__watch fallback = entry->fallback;
+        entry->fallback = (struct weft__watch){NULL, NULL};
+        settle(loop, signal);
+        if (fallback.fn)
+            fallback.fn(fallback.arg);
+        return;
+    }
+    if (!entry->watch.fn)
+        loop->signals_untaken |= bit_of(signal);
+    weft__list_each(link, &entry->receivers)
+    {
+        struct weft__signal_receiver *receiver =
+            weft__container(link, struct weft__signal_receiver, link);
+        receiver->fn(receiver);
+    }
+    /* Last, because it may do anything. */
+    if (entry->watch.fn)
+        entry->watch.fn(entry->watch.arg);
 }
 
 void weft__signals_deliver(struct weft_loop *loop)
 {
     uint64_t arrived = atomic_exchange(&loop->signals, 0);
-    for (int signal = 1; signal < SIGNAL_COUNT; signal++)
-        if (arrived & ((uint64_t)1 << signal) && loop->signal_watches[signal].fn)
-            loop->signal_watches[signal].fn(loop->signal_watches[signal].arg);
+    for (int signal = 1; arrived; signal++, arrived >>= 1)
+        if (arrived & 1 && loop->signal_entries)
+            deliver(loop, signal);
 }
 
 void weft__signals_close(struct weft_loop *loop)
 {
-    if (!loop->signal_watches)
+    if (!loop->signal_entries)
         return;
-    for (int signal = 1; signal < SIGNAL_COUNT; signal++)
-        (void)weft_loop_remove_signal(loop, signal);
-    loop->sys->realloc(loop->sys, loop->signal_watches, 0);
-    loop->signal_watches = NULL;
+    for (int signal = 1; signal < SIGNAL_COUNT; signal++) {
+        struct weft__signal_entry *entry = &loop->signal_entries[signal];
+        bool asked = entry->fallback.fn || is_wanted(entry);
+        entry->watch.fn = entry->fallback.fn = NULL;
+        /* Only in a forked child, where the parent's scopes do not end. */
+        weft__list_init(&entry->receivers);
+        if (asked)
+            settle(loop, signal);
+    }
+    loop->sys->realloc(loop->sys, loop->signal_entries, 0);
+    loop->signal_entries = NULL;
 }

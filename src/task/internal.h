@@ -235,6 +235,8 @@ struct weft__scope {
     int code;
     /** The first failure, and how many more. */
     struct weft__failure *failure;
+    /** What is let go of at its end: struct weft_deferred. */
+    struct weft_link deferred;
     /** Memory of weft_scope_alloc. */
     struct weft__scope_memory *memory;
     /** "file:line" that entered it. */
@@ -365,6 +367,8 @@ void weft__scope_child_ended(struct weft__scope *scope);
 void weft__scope_abandon(struct weft_task *task, const struct weft__scope *keep);
 /** Waits for the children, on the calling task. */
 void weft__scope_drain(struct weft__scope *scope);
+/** Calls what was deferred to the scope's end. */
+void weft__scope_let_go(struct weft__scope *scope);
 /** Frees everything but the record of the root. */
 void weft__scope_release(struct weft__scope *scope);
 /** What the scope comes to when its body gave `rc`. */

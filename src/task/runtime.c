@@ -134,8 +134,10 @@ static int runtime_free(struct weft_loop *loop)
     if (rc < 0)
         return rc;
     /* In a forked child nothing of the parent's may run, the bodies of generators included. */
-    if (!forked)
+    if (!forked) {
         weft__generators_end_detached(&runtime->detached);
+        weft__scope_let_go(runtime->root);
+    }
     weft__scope_release(runtime->root);
     weft__failure_free(runtime, runtime->root->failure);
     delist_runtime(runtime);

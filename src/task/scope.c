@@ -55,6 +55,7 @@ struct weft__scope *weft__scope_new(struct weft__runtime *runtime, struct weft_t
     weft__list_init(&scope->own);
     weft__list_init(&scope->children);
     weft__list_init(&scope->ended);
+    weft__list_init(&scope->deferred);
     weft__timer_init(&scope->timer, NULL, NULL);
     if (owner) {
         scope->parent = owner->scope;
@@ -152,6 +153,35 @@ static void free_memory(struct weft__scope *scope)
     }
 }
 
+int weft_scope_defer(struct weft_scope *token, struct weft_deferred *deferred,
+                     void (*fn)(struct weft_deferred *deferred))
+{
+    struct weft__scope *scope = weft__scope_of(token);
+    if (!scope)
+        return -EINVAL;
+    int rc = weft__loop_check(scope->runtime->loop);
+    if (rc < 0)
+        return rc;
+    deferred->fn = fn;
+    weft__list_prepend(&scope->deferred, &deferred->link);
+    return 0;
+}
+
+void weft_scope_undefer(struct weft_deferred *deferred)
+{
+    weft__list_remove(&deferred->link);
+}
+
+/* One may take another back, or defer a new one: therefore always the first. */
+void weft__scope_let_go(struct weft__scope *scope)
+{
+    struct weft_link *link;
+    while ((link = weft__list_take(&scope->deferred)) != NULL) {
+        struct weft_deferred *deferred = weft__container(link, struct weft_deferred, link);
+        deferred->fn(deferred);
+    }
+}
+
 void weft__scope_release(struct weft__scope *scope)
 {
     weft__timer_clear(scope->runtime->loop, &scope->timer);
@@ -176,6 +206,7 @@ static void keep_failure(struct weft_task *task, struct weft__scope *scope)
 /** Takes the innermost scope off its task and frees it. */
 static void leave(struct weft_task *task, struct weft__scope *scope)
 {
+    weft__scope_let_go(scope);
     weft__scope_release(scope);
     weft__list_remove(&scope->own);
     task->scope = scope->parent;

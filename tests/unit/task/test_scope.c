@@ -416,3 +416,40 @@ TASK_TEST(the_nearest_deadline_can_be_asked_for)
     CHECK_EQ(weft_deadline().ns, weft_scope_deadline(&far).ns);
     CHECK_EQ(weft_scope_exit(&far, 0), 0);
 }
+
+/** Something of a scope, with a letter. */
+struct belonging {
+    /** What the scope calls. */
+    struct weft_deferred deferred;
+    /** What is left on the trail. */
+    char letter;
+};
+
+static void let_belonging_go(struct weft_deferred *deferred)
+{
+    note(((struct belonging *)deferred)->letter);
+}
+
+static int note_late(char letter)
+{
+    int rc = weft_yield();
+    note(letter);
+    return rc;
+}
+WEFT_TASK(note_late, char);
+
+TASK_TEST(what_is_deferred_to_the_end_of_a_scope_comes_after_its_children_last_first)
+{
+    struct weft_scope s;
+    struct belonging one = {.letter = '1'}, two = {.letter = '2'}, three = {.letter = '3'};
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_OK(weft_scope_defer(&s, &one.deferred, let_belonging_go));
+    CHECK_OK(weft_scope_defer(&s, &two.deferred, let_belonging_go));
+    CHECK_OK(weft_scope_defer(&s, &three.deferred, let_belonging_go));
+    weft_scope_undefer(&two.deferred);
+    weft_scope_undefer(&two.deferred);
+    weft_go(&s, note_late, 'c');
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+    CHECK_STR(trail, "c31");
+    CHECK_ERR(weft_scope_defer(&s, &one.deferred, let_belonging_go), -EINVAL);
+}
