@@ -568,11 +568,11 @@ def check_ran(tree, log):
 
 
 def print_map(tree):
-    print("/* The symbols that libweft.so exports: those that the public headers declare. */")
-    print("WEFT_0 {\n    global:")
+    text = tree.read("src/weft.map").text
+    print(text[:text.index("global:")] + "global:")
     for name in sorted(declared_symbols(tree)):
-        print(f"        {name};")
-    print("    local:\n        *;\n};")
+        print(f"    {name};")
+    print("local:\n    *;\n};")
 
 
 # --- Report ---------------------------------------------------------------------------------------

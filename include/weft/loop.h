@@ -234,6 +234,19 @@ WEFT_API void *weft_loop_realloc(struct weft_loop *loop, void *p, size_t size);
 /** A random number through the loop's table; from the seed when the loop has one. Plain. */
 WEFT_API uint64_t weft_loop_random(struct weft_loop *loop);
 
+/**
+ * Keeps `value` under `key` for this loop: what a part of a program or an extension has once in
+ * each loop. The address of the key is its identity. The older value under it is dropped, and a
+ * `value` of NULL only does that. `drop` (NULL: none) gets the value when it is replaced and when
+ * the loop is freed: after its tasks have ended and while its other calls still work, the value
+ * set last first. Plain. -ENOMEM, and nothing changed; -EOWNERDEAD.
+ */
+WEFT_API int weft_loop_set_local(struct weft_loop *loop, const void *key, void *value,
+                                 weft_drop_fn *drop);
+
+/** The value under `key`, NULL when there is none. Plain. */
+WEFT_API void *weft_loop_get_local(const struct weft_loop *loop, const void *key);
+
 /* Looking inside. */
 
 /** Counts of a loop. */

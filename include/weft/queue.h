@@ -52,9 +52,6 @@ enum weft_queue_kind {
 /** Orders two items as qsort(3) does: negative when `a` comes first. Must not wait. */
 typedef int weft_compare_fn(const void *a, const void *b);
 
-/** Lets go of an item that nobody will get; free(3) fits. Must not wait. */
-typedef void weft_drop_fn(void *item);
-
 /** How to make a queue; zero everywhere is a rendezvous. */
 struct weft_queue_options {
     /** sizeof(struct weft_queue_options), or 0 for that of this header. */

@@ -80,6 +80,9 @@ struct weft_time {
     weft_ns ns;
 };
 
+/** Lets go of a thing that nobody will take any more; free(3) fits. Must not wait. */
+typedef void weft_drop_fn(void *item);
+
 struct weft_loop;
 struct weft_scope;
 struct weft_task;

@@ -73,14 +73,16 @@ struct weft__errand {
     void (*drop)(struct weft__errand *errand);
 };
 
-/** A callback that another thread scheduled. */
-struct weft__incoming {
-    /** The one scheduled before it. */
-    struct weft__incoming *next;
-    /** What to call. */
-    weft_callback_fn *fn;
-    /** Its argument. */
-    void *arg;
+/** A value that somebody keeps in the loop; see weft_loop_set_local. */
+struct weft__loop_local {
+    /** Membership in loop->locals, the one set first at the start. */
+    struct weft_link link;
+    /** Under which key. */
+    const void *key;
+    /** The value. */
+    void *value;
+    /** Lets go of it; NULL for nothing. */
+    weft_drop_fn *drop;
 };
 
 /** Somebody who waits until nothing in the loop can go on. */
@@ -159,8 +161,14 @@ struct weft_loop {
     struct weft_link quiet;
     /** What the kernel has yet to give back although no task waits for it; see weft__loop_owe. */
     size_t owed;
-    /** Callbacks of other threads, newest first. */
-    _Atomic(struct weft__incoming *) incoming;
+    /** What other threads posted, newest first. */
+    _Atomic(struct weft__post *) incoming;
+    /** How many threads are posting at this moment: the loop is not freed under their hands. */
+    atomic_uint posting;
+    /** Values of extensions: struct weft__loop_local. */
+    struct weft_link locals;
+    /** Who adds lines to a dump: struct weft__reporter. */
+    struct weft_link reporters;
     /** Nonzero from a wake until the turn that saw it. */
     atomic_int wake;
     /** Bits of signals that arrived: signal 1 is bit 0. */
@@ -286,7 +294,9 @@ extern const size_t weft__handle_size;
 
 /** Makes the wake-up descriptor and watches it. */
 int weft__wakeup_open(struct weft_loop *loop);
-/** Closes it and drops what other threads left. */
+/** Drops what other threads left, when none of them is about it any more. */
+void weft__wakeup_drop(struct weft_loop *loop);
+/** Closes it, and drops what other threads left. */
 void weft__wakeup_close(struct weft_loop *loop);
 /** Takes over what other threads scheduled. */
 void weft__wakeup_collect(struct weft_loop *loop);

@@ -18,6 +18,7 @@
  */
 #include "base/random.h"
 #include "loop/internal.h"
+#include "loop/poller.h"
 #include "loop/ready.h"
 
 #include <string.h>
@@ -90,6 +91,8 @@ int weft_loop_create(const struct weft_loop_options *asked, struct weft_loop **r
     loop->fork_generation = weft__fork_generation;
     weft__list_init(&loop->errands);
     weft__list_init(&loop->quiet);
+    weft__list_init(&loop->locals);
+    weft__list_init(&loop->reporters);
     rc = loop_open(loop, &options);
     if (rc < 0) {
         sys->realloc(sys, loop, 0);
@@ -108,8 +111,71 @@ static void drop_errands(struct weft_loop *loop)
     }
 }
 
+static void drop_local(struct weft_loop *loop, struct weft__loop_local *local)
+{
+    struct weft__loop_local kept = *local;
+    weft__list_remove(&local->link);
+    loop->sys->realloc(loop->sys, local, 0);
+    if (kept.drop)
+        kept.drop(kept.value);
+}
+
+static struct weft__loop_local *find_local(const struct weft_loop *loop, const void *key)
+{
+    weft__list_each(link, &loop->locals)
+    {
+        struct weft__loop_local *local = weft__container(link, struct weft__loop_local, link);
+        if (local->key == key)
+            return local;
+    }
+    return NULL;
+}
+
+void *weft_loop_get_local(const struct weft_loop *loop, const void *key)
+{
+    const struct weft__loop_local *local = find_local(loop, key);
+    return local ? local->value : NULL;
+}
+
+int weft_loop_set_local(struct weft_loop *loop, const void *key, void *value, weft_drop_fn *drop)
+{
+    struct weft__loop_local *local = NULL, *older = find_local(loop, key);
+    int rc = weft__loop_check(loop);
+    if (rc < 0)
+        return rc;
+    if (value) {
+        local = loop->sys->realloc(loop->sys, NULL, sizeof *local);
+        if (!local)
+            return -ENOMEM;
+        *local = (struct weft__loop_local){.key = key, .value = value, .drop = drop};
+        weft__list_append(&loop->locals, &local->link);
+    }
+    if (older)
+        drop_local(loop, older);
+    return 0;
+}
+
+void weft__reporter_add(struct weft_loop *loop, struct weft__reporter *reporter)
+{
+    weft__list_append(&loop->reporters, &reporter->link);
+}
+
+const struct weft_sys *weft__loop_sys(const struct weft_loop *loop)
+{
+    return loop->sys;
+}
+
+int weft__loop_check_thread(const struct weft_loop *loop)
+{
+    return weft__loop_check(loop);
+}
+
 static void loop_close(struct weft_loop *loop)
 {
+    /* Those who wait for an answer from this loop learn first that none will come. */
+    weft__wakeup_drop(loop);
+    for (struct weft_link *last; (last = weft__list_last(&loop->locals)) != NULL;)
+        drop_local(loop, weft__container(last, struct weft__loop_local, link));
     weft__signals_close(loop);
     weft__wakeup_close(loop);
     weft__watches_close(loop);

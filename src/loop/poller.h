@@ -11,7 +11,9 @@
 
 #include "loop/poller_backend.h"
 
+#include <stdbool.h>
 #include <weft/loop.h>
+#include <weft/wait.h>
 
 /** Starts an operation; see weft__poller_ops.submit. */
 int weft__loop_submit(struct weft_loop *loop, struct weft__op *op);
@@ -58,6 +60,42 @@ void weft__signal_taken(struct weft_loop *loop, int signal);
 /** Takes a receiver off. With the last one the former disposition comes back, and a signal that
  *  nobody has taken is raised again. */
 void weft__signal_leave(struct weft__signal_receiver *receiver);
+
+/**
+ * Something that comes to a loop from any thread, in place in its owner. One that is on its way
+ * must not move, and is not posted again before it has arrived.
+ */
+struct weft__post {
+    /** The one posted before it. */
+    struct weft__post *next;
+    /** Called once on the loop's stack, between two batches; negative: it could not be taken for
+     *  want of memory, and comes again in the next turn. */
+    int (*run)(struct weft__post *post);
+    /** Called instead when the loop is freed first. */
+    void (*drop)(struct weft__post *post);
+};
+
+/** Posts. Takes no memory and cannot fail. Any thread, as long as the loop is not freed before
+ *  this call has begun. */
+void weft__loop_post(struct weft_loop *loop, struct weft__post *post);
+
+/** Somebody who has lines to add to a dump; in place in its owner. */
+struct weft__reporter {
+    /** Membership in the loop's list. */
+    struct weft_link link;
+    /** Gives the `number`-th line, from 0, without its end; false: there is none. */
+    bool (*line)(const struct weft__reporter *reporter, unsigned number, char *buf, size_t size);
+};
+
+/** Adds one; taken back by weft__list_remove. */
+void weft__reporter_add(struct weft_loop *loop, struct weft__reporter *reporter);
+
+/** The loop's table. */
+const struct weft_sys *weft__loop_sys(const struct weft_loop *loop);
+/** Misuse with -EPERM by a thread that does not run the loop, -EOWNERDEAD in a forked child, or 0.
+ */
+int weft__loop_check_thread(const struct weft_loop *loop);
+
 /** The calling thread's running loop's table, or weft_sys_default. */
 const struct weft_sys *weft__sys_current(void);
 

@@ -9,6 +9,7 @@
  * The walk needs no recursion: a task's line is followed by its own scopes, outermost first, and
  * those by their children; from a finished child the walk goes on by its links.
  */
+#include "loop/poller.h"
 #include "task/internal.h"
 
 #include <stdarg.h>
@@ -166,6 +167,18 @@ static bool nothing_in_sight(const struct weft_loop *loop)
            loop->poller->watches == 0 && atomic_load(&loop->incoming) == NULL;
 }
 
+/** What other parts of the loop have to say: pools and their jobs. */
+static void dump_reports(const struct dump *dump)
+{
+    weft__list_each(link, &dump->loop->reporters)
+    {
+        const struct weft__reporter *reporter = weft__container(link, struct weft__reporter, link);
+        char text[256];
+        for (unsigned i = 0; reporter->line(reporter, i, text, sizeof text); i++)
+            line(dump, "%s", text);
+    }
+}
+
 void weft_dump(struct weft_loop *loop, int fd)
 {
     struct dump dump = {.loop = loop, .fd = fd};
@@ -178,6 +191,7 @@ void weft_dump(struct weft_loop *loop, int fd)
     if (runtime)
         dump_tree(&dump, runtime->root);
     dump.depth = 0;
+    dump_reports(&dump);
     if (nothing_in_sight(loop))
         line(&dump, "no task is ready, and nothing is timed, watched or in flight: only another "
                     "thread or a signal can wake them");
