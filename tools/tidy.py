@@ -36,6 +36,7 @@ INCLUDE_LAW = {
     "run": ["task/", "coro/", "loop/", "base/"],
     "sync": ["base/"],
     "net": ["loop/poller.h", "base/"],
+    "stream": ["loop/poller.h", "base/"],
     "os": ["loop/poller.h", "base/"],
     "testing": ["task/", "loop/", "loop/poller/sim.h",
                 "loop/poller/io_uring/abi.h", "base/"],

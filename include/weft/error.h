@@ -29,6 +29,8 @@ WEFT_BEGIN
 #define WEFT_EDEADLOCK (WEFT_ERROR_BASE + 3)
 /** The other side of a barrier or of a lock broke. */
 #define WEFT_EBROKEN (WEFT_ERROR_BASE + 4)
+/** A stream ended in the middle of what was to be read. */
+#define WEFT_EINCOMPLETE (WEFT_ERROR_BASE + 5)
 
 /** How many bytes of text a note keeps; longer ones are cut at the end. */
 #define WEFT_NOTE_SIZE 160

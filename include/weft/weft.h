@@ -2,8 +2,8 @@
 /*
  * weft/weft.h: everything
  *
- * Reading order for a newcomer: task.h, scope.h, net.h, sync.h, queue.h, group.h; then wait.h and
- * loop.h for those who extend weft, and sys.h for those who test with it.
+ * Reading order for a newcomer: task.h, scope.h, net.h, stream.h, sync.h, queue.h, group.h; then
+ * wait.h and loop.h for those who extend weft, and sys.h for those who test with it.
  */
 #ifndef WEFT_WEFT_H
 #define WEFT_WEFT_H
@@ -19,6 +19,7 @@
 #include <weft/scope.h>
 #include <weft/select.h>
 #include <weft/signal.h>
+#include <weft/stream.h>
 #include <weft/sync.h>
 #include <weft/sys.h>
 #include <weft/task.h>

@@ -161,6 +161,7 @@ static const struct entry weft_table[] = {
     [WEFT_EDEADLOCK -
         WEFT_ERROR_BASE] = {"WEFT_EDEADLOCK", "nothing is left that could wake the program"},
     [WEFT_EBROKEN - WEFT_ERROR_BASE] = {"WEFT_EBROKEN", "broken by the other side"},
+    [WEFT_EINCOMPLETE - WEFT_ERROR_BASE] = {"WEFT_EINCOMPLETE", "ended in the middle"},
 };
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))

@@ -31,8 +31,9 @@ TEST(wefts_own_codes_are_known)
     CHECK_STR(weft_strerrorname(-WEFT_EDONE), "WEFT_EDONE");
     CHECK_STR(weft_strerrorname(-WEFT_EDEADLOCK), "WEFT_EDEADLOCK");
     CHECK_STR(weft_strerrorname(-WEFT_EBROKEN), "WEFT_EBROKEN");
+    CHECK_STR(weft_strerrorname(-WEFT_EINCOMPLETE), "WEFT_EINCOMPLETE");
     CHECK_STR(weft_strerror(-WEFT_EDONE), "end of iteration");
-    for (int code = WEFT_ECLOSED; code <= WEFT_EBROKEN; code++)
+    for (int code = WEFT_ECLOSED; code <= WEFT_EINCOMPLETE; code++)
         CHECK(strncmp(weft_strerror(code), "unknown", 7) != 0);
 }
 
@@ -67,7 +68,7 @@ TEST(unknown_codes_say_their_number)
     CHECK_STR(weft_strerror(-9999), "unknown error -9999");
     CHECK_STR(weft_strerrorname(41), "E?");
     CHECK_STR(weft_strerrorname(WEFT_ERROR_BASE), "E?");
-    CHECK_STR(weft_strerrorname(WEFT_EBROKEN + 1), "E?");
+    CHECK_STR(weft_strerrorname(WEFT_EINCOMPLETE + 1), "E?");
     CHECK_STR(weft_strerror(INT_MIN), "unknown error -2147483648");
     CHECK_STR(weft_strerror(INT_MAX), "unknown error 2147483647");
 }

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream.c: making, closing and naming a stream
+ *
+ * A stream is two buffers around a kind. Closing is the one part with a race in it: other tasks may
+ * be inside a read or a write when it comes. The kind's close makes their calls return; they leave;
+ * the last one to leave wakes the closer, who frees:
+ *
+ *     close ──▶ flush what was put, unless that cannot be
+ *           ──▶ closed = true; ops->close       who is inside gets an error: -WEFT_ECLOSED
+ *           ──▶ wait until nobody is inside     no cancellation reaches this wait
+ *           ──▶ ops->free, buffers, the stream
+ */
+#include "base/assert.h"
+#include "base/options.h"
+#include "stream/internal.h"
+
+#include <stdio.h>
+#include <weft/scope.h>
+#include <weft/task.h>
+
+#define DEFAULT_LIMIT ((size_t)64 << 10)
+
+/* Making one. */
+
+int weft__stream_options(const struct weft_stream_options *given, struct weft_stream_options *ret)
+{
+    struct weft_stream_options options;
+    weft__options_read(&options, sizeof options, given);
+    if (options.limit == 0)
+        options.limit = DEFAULT_LIMIT;
+    if (options.high_water == 0)
+        options.high_water = options.low_water > DEFAULT_LIMIT ? options.low_water : DEFAULT_LIMIT;
+    if (options.low_water == 0)
+        options.low_water = options.high_water / 4;
+    if (options.low_water > options.high_water)
+        return weft_fail_at(-EINVAL, "", "low water %zu is above high water %zu", options.low_water,
+                            options.high_water);
+    *ret = options;
+    return 0;
+}
+
+int weft_stream_new(const struct weft_stream_ops *ops, void *self,
+                    const struct weft_stream_options *given, struct weft_stream **ret)
+{
+    struct weft_loop *loop = weft_loop_current();
+    struct weft_stream_options options;
+    int rc = loop ? weft__stream_options(given, &options) : -EPERM;
+    if (rc < 0)
+        return rc;
+    struct weft_stream *stream = weft_loop_realloc(loop, NULL, sizeof *stream);
+    if (!stream)
+        return -ENOMEM;
+    *stream = (struct weft_stream){
+        .loop = loop,
+        .ops = ops,
+        .self = self,
+        .limit = options.limit,
+        .high_water = options.high_water,
+        .low_water = options.low_water,
+    };
+    *ret = stream;
+    return 0;
+}
+
+/* Ending one. */
+
+void weft__stream_left(struct weft_stream *stream)
+{
+    if (stream->closer && !stream->reading && !stream->writing)
+        (void)weft_wake(stream->closer, 0);
+}
+
+static void describe_leaving(const struct weft_wait *wait, char *buf, size_t size)
+{
+    const struct weft_stream *stream = wait->object;
+    snprintf(buf, size, "for others to leave a closed %s stream", stream->ops->kind);
+}
+
+/** Waits until nobody is inside. */
+static void wait_for_others(struct weft_stream *stream)
+{
+    struct weft_wait wait;
+    if (!stream->reading && !stream->writing)
+        return;
+    if (!weft_current()) {
+        (void)weft__misuse(-EPERM, "a stream was closed outside a task while a task is using it");
+        return;
+    }
+    weft_wait_init(&wait, describe_leaving, stream);
+    stream->closer = &wait;
+    /* Nobody wakes it but the last one who leaves. */
+    ssize_t left = weft_park(&wait, NULL);
+    weft__assert(left == 0);
+    (void)left;
+}
+
+/** Ends the connection, once. */
+static int end(struct weft_stream *stream, bool reset)
+{
+    if (stream->closed)
+        return 0;
+    stream->closed = true;
+    if (reset && stream->ops->abort)
+        stream->ops->abort(stream->self);
+    return stream->ops->close(stream->self);
+}
+
+/** Sends what was put before a close: 0, or negative when it was dropped. */
+static int flush_last(struct weft_stream *stream)
+{
+    if (weft__bytes_count(&stream->out) == 0)
+        return 0;
+    if (weft_cancelled() || !weft_current())
+        return -ECANCELED;
+    stream->writing = true;
+    int rc = weft__stream_drain(stream, 0);
+    stream->writing = false;
+    return rc;
+}
+
+int weft_stream_close(struct weft_stream *stream)
+{
+    int flushed = 0;
+    if (!stream)
+        return 0;
+    bool broken = stream->writing || stream->writing_state == WEFT__STREAM_BROKEN;
+    if (!stream->closed && !broken)
+        flushed = flush_last(stream);
+    int closed = end(stream, broken || flushed < 0);
+    wait_for_others(stream);
+    if (stream->ops->free)
+        stream->ops->free(stream->self);
+    weft__bytes_free(stream->loop, &stream->in);
+    weft__bytes_free(stream->loop, &stream->out);
+    (void)weft_loop_realloc(stream->loop, stream, 0);
+    return flushed < 0 ? flushed : closed;
+}
+
+void weft_stream_abort(struct weft_stream *stream)
+{
+    (void)end(stream, true);
+}
+
+/* What it is. */
+
+const char *weft_stream_kind(const struct weft_stream *stream)
+{
+    return stream->ops->kind;
+}
+
+int weft_stream_fd(const struct weft_stream *stream)
+{
+    if (stream->closed)
+        return -WEFT_ECLOSED;
+    return stream->ops->fd ? stream->ops->fd(stream->self) : -ENOTSUP;
+}
+
+static int address(const struct weft_stream *stream, int peer, struct weft_address *ret)
+{
+    if (stream->closed)
+        return -WEFT_ECLOSED;
+    return stream->ops->address ? stream->ops->address(stream->self, peer, ret) : -ENOTSUP;
+}
+
+int weft_stream_local_address(const struct weft_stream *stream, struct weft_address *ret)
+{
+    return address(stream, 0, ret);
+}
+
+int weft_stream_peer_address(const struct weft_stream *stream, struct weft_address *ret)
+{
+    return address(stream, 1, ret);
+}
