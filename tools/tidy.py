@@ -40,6 +40,7 @@ INCLUDE_LAW = {
     "os": ["loop/poller.h", "base/"],
     "testing": ["task/", "loop/", "loop/poller/sim.h",
                 "loop/poller/io_uring/abi.h", "base/"],
+    "testing/fault": ["testing/", "loop/", "loop/poller/io_uring/abi.h", "base/"],
 }
 
 FILES_IN_A_FOLDER = 12

@@ -183,17 +183,90 @@ enum weft_testing_call {
     WEFT_TESTING_CALL_IO_URING_ENTER,
     /** io_uring_register */
     WEFT_TESTING_CALL_IO_URING_REGISTER,
+    /** writev */
+    WEFT_TESTING_CALL_WRITEV,
+    /** writev_flags */
+    WEFT_TESTING_CALL_WRITEV_FLAGS,
+    /** recvmsg */
+    WEFT_TESTING_CALL_RECVMSG,
+    /** sendmsg */
+    WEFT_TESTING_CALL_SENDMSG,
+    /** recvmmsg */
+    WEFT_TESTING_CALL_RECVMMSG,
+    /** sendmmsg */
+    WEFT_TESTING_CALL_SENDMMSG,
+    /** splice */
+    WEFT_TESTING_CALL_SPLICE,
+    /** sendfile */
+    WEFT_TESTING_CALL_SENDFILE,
+    /** ioctl */
+    WEFT_TESTING_CALL_IOCTL,
+    /** tcgetattr */
+    WEFT_TESTING_CALL_TCGETATTR,
+    /** tcsetattr */
+    WEFT_TESTING_CALL_TCSETATTR,
+    /** openat */
+    WEFT_TESTING_CALL_OPENAT,
+    /** fstatat */
+    WEFT_TESTING_CALL_FSTATAT,
+    /** pread */
+    WEFT_TESTING_CALL_PREAD,
+    /** pwrite */
+    WEFT_TESTING_CALL_PWRITE,
+    /** lseek */
+    WEFT_TESTING_CALL_LSEEK,
+    /** ftruncate */
+    WEFT_TESTING_CALL_FTRUNCATE,
+    /** fsync */
+    WEFT_TESTING_CALL_FSYNC,
+    /** getdents64 */
+    WEFT_TESTING_CALL_GETDENTS64,
+    /** mkdirat */
+    WEFT_TESTING_CALL_MKDIRAT,
+    /** unlinkat */
+    WEFT_TESTING_CALL_UNLINKAT,
+    /** renameat2 */
+    WEFT_TESTING_CALL_RENAMEAT2,
+    /** linkat */
+    WEFT_TESTING_CALL_LINKAT,
+    /** symlinkat */
+    WEFT_TESTING_CALL_SYMLINKAT,
+    /** fchmodat */
+    WEFT_TESTING_CALL_FCHMODAT,
+    /** inotify_init1 */
+    WEFT_TESTING_CALL_INOTIFY_INIT1,
+    /** inotify_add_watch */
+    WEFT_TESTING_CALL_INOTIFY_ADD_WATCH,
+    /** inotify_rm_watch */
+    WEFT_TESTING_CALL_INOTIFY_RM_WATCH,
+    /** thread_create */
+    WEFT_TESTING_CALL_THREAD_CREATE,
+    /** getaddrinfo */
+    WEFT_TESTING_CALL_GETADDRINFO,
+    /** getnameinfo */
+    WEFT_TESTING_CALL_GETNAMEINFO,
+    /** pidfd_open */
+    WEFT_TESTING_CALL_PIDFD_OPEN,
+    /** pidfd_send_signal */
+    WEFT_TESTING_CALL_PIDFD_SEND_SIGNAL,
+    /** waitid */
+    WEFT_TESTING_CALL_WAITID,
+    /** kill */
+    WEFT_TESTING_CALL_KILL,
     /** How many there are. */
     WEFT_TESTING_CALLS
 };
 
+/** A set of calls: a bit for each, in a type that has room for them. */
+__extension__ typedef unsigned __int128 weft_testing_set;
+
 /** The set of one call, named by the end of its enumerator: WEFT_TESTING_SET(READ). Sets are joined
  *  by |. */
-#define WEFT_TESTING_SET(CALL) ((uint64_t)1 << WEFT_TESTING_CALL_##CALL)
+#define WEFT_TESTING_SET(CALL) ((weft_testing_set)1 << WEFT_TESTING_CALL_##CALL)
 /** What takes memory. */
 #define WEFT_TESTING_MEMORY (WEFT_TESTING_SET(REALLOC) | WEFT_TESTING_SET(MMAP))
 /** Everything that can fail. */
-#define WEFT_TESTING_ANY (((uint64_t)1 << WEFT_TESTING_CALLS) - 1 - WEFT_TESTING_SET(CLOCK))
+#define WEFT_TESTING_ANY (((weft_testing_set)1 << WEFT_TESTING_CALLS) - 1 - WEFT_TESTING_SET(CLOCK))
 
 /** The name of a call: "accept4". Plain. Static. Any thread. */
 WEFT_API const char *weft_testing_call_name(enum weft_testing_call call);
@@ -228,7 +301,7 @@ struct weft_testing_storm {
     /** Calls of `fail_set` that fail, with one of weft_testing_call_errors. */
     unsigned fail_percent;
     /** Which; 0: none. */
-    uint64_t fail_set;
+    weft_testing_set fail_set;
 };
 
 /**
@@ -253,7 +326,7 @@ struct weft_testing_faults {
     /** Calls so far. */
     uint64_t calls[WEFT_TESTING_CALLS];
     /** Which calls the plan concerns. */
-    uint64_t set;
+    weft_testing_set set;
     /** The number of the call of the set that fails, from 1; 0: none. */
     uint64_t nth;
     /** Whether it fails alone. */
@@ -282,7 +355,7 @@ WEFT_API void weft_testing_faults_init(struct weft_testing_faults *faults,
 
 /** Plans a failure: the `nth` call of `set` from now on, counted from 1, gives -`code` (realloc:
  *  NULL); `nth` 0: none. Plain. */
-WEFT_API void weft_testing_faults_fail(struct weft_testing_faults *faults, uint64_t set,
+WEFT_API void weft_testing_faults_fail(struct weft_testing_faults *faults, weft_testing_set set,
                                        uint64_t nth, enum weft_testing_mode mode, int code);
 
 /** Begins a storm, or ends it (NULL). Plain. */
@@ -308,7 +381,7 @@ struct weft_testing_sweep_options {
     /** Its name in what is printed; NULL: "sweep". */
     const char *name;
     /** Which calls fail; 0: WEFT_TESTING_ANY. */
-    uint64_t set;
+    weft_testing_set set;
     /** With which positive errno value; 0: each call with every one that it can give. */
     int code;
     /** WEFT_TESTING_REAL. */

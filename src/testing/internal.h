@@ -4,9 +4,8 @@
  *
  *     world.c       worlds, clocks, programs run in them
  *     blocked.c     waiting until nobody can go on; wait points
- *     faults.c      the table that fails calls      sweep.c       a scenario for each fault point
+ *     fault/        the table that fails calls      sweep.c       a scenario for each fault point
  *     last_words.c  what a signal interrupted       leaks.c       what is left behind
- *     ring.c        failing requests of io_uring
  *     seeds.c       a program under many seeds
  *     run.c         one program over one table
  *     sequencer.c   steps in a fixed order
@@ -56,7 +55,42 @@
     X(EPOLL_WAIT, epoll_wait)                                                                      \
     X(IO_URING_SETUP, io_uring_setup)                                                              \
     X(IO_URING_ENTER, io_uring_enter)                                                              \
-    X(IO_URING_REGISTER, io_uring_register)
+    X(IO_URING_REGISTER, io_uring_register)                                                        \
+    X(WRITEV, writev)                                                                              \
+    X(WRITEV_FLAGS, writev_flags)                                                                  \
+    X(RECVMSG, recvmsg)                                                                            \
+    X(SENDMSG, sendmsg)                                                                            \
+    X(RECVMMSG, recvmmsg)                                                                          \
+    X(SENDMMSG, sendmmsg)                                                                          \
+    X(SPLICE, splice)                                                                              \
+    X(SENDFILE, sendfile)                                                                          \
+    X(IOCTL, ioctl)                                                                                \
+    X(TCGETATTR, tcgetattr)                                                                        \
+    X(TCSETATTR, tcsetattr)                                                                        \
+    X(OPENAT, openat)                                                                              \
+    X(FSTATAT, fstatat)                                                                            \
+    X(PREAD, pread)                                                                                \
+    X(PWRITE, pwrite)                                                                              \
+    X(LSEEK, lseek)                                                                                \
+    X(FTRUNCATE, ftruncate)                                                                        \
+    X(FSYNC, fsync)                                                                                \
+    X(GETDENTS64, getdents64)                                                                      \
+    X(MKDIRAT, mkdirat)                                                                            \
+    X(UNLINKAT, unlinkat)                                                                          \
+    X(RENAMEAT2, renameat2)                                                                        \
+    X(LINKAT, linkat)                                                                              \
+    X(SYMLINKAT, symlinkat)                                                                        \
+    X(FCHMODAT, fchmodat)                                                                          \
+    X(INOTIFY_INIT1, inotify_init1)                                                                \
+    X(INOTIFY_ADD_WATCH, inotify_add_watch)                                                        \
+    X(INOTIFY_RM_WATCH, inotify_rm_watch)                                                          \
+    X(THREAD_CREATE, thread_create)                                                                \
+    X(GETADDRINFO, getaddrinfo)                                                                    \
+    X(GETNAMEINFO, getnameinfo)                                                                    \
+    X(PIDFD_OPEN, pidfd_open)                                                                      \
+    X(PIDFD_SEND_SIGNAL, pidfd_send_signal)                                                        \
+    X(WAITID, waitid)                                                                              \
+    X(KILL, kill)
 
 /** How many signals last words are said for. */
 #define WEFT__LAST_SIGNALS 5

@@ -30,7 +30,7 @@ struct sweep {
 /** One run: what fails. */
 struct plan {
     /** Of which calls. */
-    uint64_t set;
+    weft_testing_set set;
     /** Which one, from 1; 0: none. */
     uint64_t nth;
     /** Alone, or with all after it. */
@@ -58,7 +58,7 @@ static const char *describe(const struct sweep *sweep, const struct plan *plan, 
     const char *name = sweep->options.name ? sweep->options.name : "sweep";
     const char *of = "", *call = "";
     for (int i = 0; i < WEFT_TESTING_CALLS; i++)
-        if (plan->set == (uint64_t)1 << i) {
+        if (plan->set == (weft_testing_set)1 << i) {
             of = " of ";
             call = weft_testing_call_name((enum weft_testing_call)i);
         }
@@ -117,7 +117,7 @@ static int complain(const struct sweep *sweep, const struct plan *plan,
     return -EPROTO;
 }
 
-static int run_calmly(struct sweep *sweep, uint64_t set, struct outcome *ret)
+static int run_calmly(struct sweep *sweep, weft_testing_set set, struct outcome *ret)
 {
     const struct plan plan = {.set = set};
     int rc = run_once(sweep, &plan, ret);
@@ -158,7 +158,7 @@ static bool is_transient(int code)
     return code == EINTR || code == EAGAIN || code == EBUSY || code == ECONNABORTED;
 }
 
-static int sweep_set(struct sweep *sweep, uint64_t set, int code)
+static int sweep_set(struct sweep *sweep, weft_testing_set set, int code)
 {
     struct outcome calm;
     int rc = run_calmly(sweep, set, &calm);
@@ -174,7 +174,7 @@ static int sweep_set(struct sweep *sweep, uint64_t set, int code)
 }
 
 /** Each call that the scenario makes with each of its errors. */
-static int sweep_errors(struct sweep *sweep, uint64_t set)
+static int sweep_errors(struct sweep *sweep, weft_testing_set set)
 {
     struct outcome calm;
     int rc = run_calmly(sweep, set, &calm);
@@ -195,7 +195,7 @@ int weft_testing_sweep(const struct weft_testing_sweep_options *options,
     struct sweep sweep = {.scenario = scenario, .arg = arg};
     struct weft__last_words last;
     weft__options_read(&sweep.options, sizeof sweep.options, options);
-    uint64_t set = sweep.options.set ? sweep.options.set : WEFT_TESTING_ANY;
+    weft_testing_set set = sweep.options.set ? sweep.options.set : WEFT_TESTING_ANY;
     weft__last_words_begin(&last);
     int rc =
         sweep.options.code ? sweep_set(&sweep, set, sweep.options.code) : sweep_errors(&sweep, set);

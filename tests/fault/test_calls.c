@@ -31,7 +31,7 @@ static int documented(int rc, int code)
     return rc == 0 || (!again && !missing && (rc == -code || rc == -ECONNRESET || rc == -EPIPE));
 }
 
-static void sweep_set(const struct fault_sweep *sweep, uint64_t set)
+static void sweep_set(const struct fault_sweep *sweep, weft_testing_set set)
 {
     test_limit(120);
     fault_floor("calls", sweep, fault_sweep_errors(sweep, set & ~WEFT_TESTING_MEMORY));

@@ -36,7 +36,7 @@ struct call {
     /** What it returns when it succeeds; 1 also stands for any new descriptor. */
     ssize_t success;
     /** The entries that do it. */
-    uint64_t set;
+    weft_testing_set set;
     /** After a failure nothing but close is allowed. */
     bool once;
 };

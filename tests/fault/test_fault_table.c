@@ -46,7 +46,7 @@ static void twelve_calls(char *text)
     text[12] = '\0';
 }
 
-static void check_pattern(uint64_t set, uint64_t nth, enum weft_testing_mode mode,
+static void check_pattern(weft_testing_set set, uint64_t nth, enum weft_testing_mode mode,
                           const char *expected)
 {
     char text[13];

@@ -32,10 +32,10 @@ struct fault_sweep {
 };
 
 /** weft_testing_sweep with one code, on the engine of the test. Returns the fault points. */
-uint64_t fault_sweep(const struct fault_sweep *sweep, uint64_t set, int code);
+uint64_t fault_sweep(const struct fault_sweep *sweep, weft_testing_set set, int code);
 
 /** fault_sweep for every call that the scenario makes and every errno value of it, in `set`. */
-uint64_t fault_sweep_errors(const struct fault_sweep *sweep, uint64_t set);
+uint64_t fault_sweep_errors(const struct fault_sweep *sweep, weft_testing_set set);
 
 /** Prints how many fault points a sweep reached and compares it with tests/fault/floors.txt, under
  *  the name "kind/name", or "kind/name/engine" in tests that run on each. */

@@ -18,7 +18,7 @@ static int run_scenario(const struct weft_sys *sys, void *arg)
     return sweep->run(sys);
 }
 
-static uint64_t run_sweep(const struct fault_sweep *sweep, uint64_t set, int code)
+static uint64_t run_sweep(const struct fault_sweep *sweep, weft_testing_set set, int code)
 {
     const struct weft_testing_sweep_options options = {
         .size = sizeof options,
@@ -34,12 +34,12 @@ static uint64_t run_sweep(const struct fault_sweep *sweep, uint64_t set, int cod
     return result.points;
 }
 
-uint64_t fault_sweep(const struct fault_sweep *sweep, uint64_t set, int code)
+uint64_t fault_sweep(const struct fault_sweep *sweep, weft_testing_set set, int code)
 {
     return run_sweep(sweep, set, code);
 }
 
-uint64_t fault_sweep_errors(const struct fault_sweep *sweep, uint64_t set)
+uint64_t fault_sweep_errors(const struct fault_sweep *sweep, weft_testing_set set)
 {
     return run_sweep(sweep, set, 0);
 }

@@ -438,6 +438,11 @@ static void share_process(struct weft_sys *sys)
     sys->sigaction = real->sigaction;
     sys->sigaltstack = real->sigaltstack;
     sys->atfork = real->atfork;
+    sys->thread_sigmask = real->thread_sigmask;
+    sys->raise = real->raise;
+    sys->getpid = real->getpid;
+    sys->getenv = real->getenv;
+    sys->readlink = real->readlink;
 }
 
 struct weft__sim *weft__sim_find(const struct weft_sys *sys)

@@ -22,7 +22,7 @@ TEST(calls_are_found_by_name)
                  call);
     CHECK_EQ(weft_testing_call_find("accept4"), WEFT_TESTING_CALL_ACCEPT4);
     CHECK_ERR(weft_testing_call_find("fork"), -ENOENT);
-    CHECK_EQ(WEFT_TESTING_SET(READ), (uint64_t)1 << WEFT_TESTING_CALL_READ);
+    CHECK_EQ(WEFT_TESTING_SET(READ), (weft_testing_set)1 << WEFT_TESTING_CALL_READ);
 }
 
 /* Makes a pipe a hundred times, and looks at descriptor 0 as often; how many pipes failed. */

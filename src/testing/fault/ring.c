@@ -7,10 +7,10 @@
  *
  * A NOP is over within the call that hands it over, on every kernel, so that its result is in the
  * queue, or kept back for want of room, when the call returns; nobody but us has looked at the
- * queue meanwhile. The engine uses requests in their own order, so that the indirection
- * array does not matter.
+ * queue meanwhile. The engine uses requests in their own order, so that the indirection array does
+ * not matter.
  */
-#include "testing/ring.h"
+#include "testing/fault/ring.h"
 
 #include <string.h>
 

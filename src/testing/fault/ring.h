@@ -8,8 +8,8 @@
  * nothing of it and gives a result of 0, in which the error is put when the call comes back. The
  * engine meets a request that failed as with a kernel: nothing has moved.
  */
-#ifndef WEFT_TESTING_RING_H
-#define WEFT_TESTING_RING_H
+#ifndef WEFT_TESTING_FAULT_RING_H
+#define WEFT_TESTING_FAULT_RING_H
 
 #include "loop/poller/io_uring/abi.h"
 #include <stdbool.h>
