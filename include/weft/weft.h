@@ -2,8 +2,8 @@
 /*
  * weft/weft.h: everything
  *
- * Reading order for a newcomer: task.h, scope.h, net.h, stream.h, sync.h, queue.h, group.h; then
- * wait.h and loop.h for those who extend weft, and sys.h for those who test with it.
+ * Reading order for a newcomer: task.h, scope.h, net.h, stream.h, serve.h, sync.h, queue.h,
+ * group.h; then wait.h and loop.h for those who extend weft, and sys.h for those who test with it.
  */
 #ifndef WEFT_WEFT_H
 #define WEFT_WEFT_H
@@ -18,6 +18,7 @@
 #include <weft/run.h>
 #include <weft/scope.h>
 #include <weft/select.h>
+#include <weft/serve.h>
 #include <weft/signal.h>
 #include <weft/stream.h>
 #include <weft/sync.h>

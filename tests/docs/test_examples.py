@@ -34,7 +34,7 @@ EXPECTED = {
                "1000 seeds, 11 schedules: all is well\n",
 }
 MOST_LINES = 60
-ECHO_LINES = 25
+ECHO_LINES = 15
 
 
 def program(name):

@@ -79,12 +79,14 @@ def check_outputs(tap):
 
 def check_readme(tap):
     found = pages.blocks("README.md")
-    program = next(block for block in found if block.language == "c")
+    programs = [block for block in found if block.language == "c"]
     commands = next(block for block in found if block.language == "sh")
-    hello = pages.after_head(pages.read("examples/01_hello.c"))
-    tap.same("readme/program_is_01_hello", program.text, hello)
-    count = len(pages.without_comments(program.text))
-    tap.check("readme/program_of_20_lines", count <= 20, f"{count} lines")
+    for block, example, most in zip(programs, ("echo", "01_hello"), (15, 20)):
+        text = pages.after_head(pages.read(f"examples/{example}.c"))
+        tap.same(f"readme/program_is_{example}", block.text, text)
+        count = len(pages.without_comments(block.text))
+        tap.check(f"readme/program_of_{most}_lines", count <= most, f"{count} lines")
+    tap.check("readme/first_screen", programs[0].line < 15, f"line {programs[0].line}")
     tap.check("readme/commands", [line.split("#")[0].strip() for line in commands.lines] == [
         "apt-get update && apt-get install -y git make", "make demo", "make test"], commands.text)
 
