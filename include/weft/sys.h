@@ -41,6 +41,90 @@ struct mmsghdr;
 struct sigaction;
 struct termios;
 
+/** A descriptor that a new process gets. */
+struct weft_sys_spawn_fd {
+    /** Its number there. */
+    int child_fd;
+    /** What it is a copy of. */
+    int fd;
+};
+
+/** A session of its own. */
+#define WEFT_SYS_SPAWN_SESSION 1u
+/** The process group `group`. */
+#define WEFT_SYS_SPAWN_GROUP 2u
+/** `terminal_fd` is its controlling terminal. */
+#define WEFT_SYS_SPAWN_TERMINAL 4u
+/** `uid`, `gid`, `groups`, `umask`, `nice` count. */
+#define WEFT_SYS_SPAWN_UID 8u
+#define WEFT_SYS_SPAWN_GID 16u
+#define WEFT_SYS_SPAWN_GROUPS 32u
+#define WEFT_SYS_SPAWN_UMASK 64u
+#define WEFT_SYS_SPAWN_NICE 128u
+
+/** The steps of a spawn, in their order. */
+enum weft_sys_spawn_step {
+    /** Making the process. */
+    WEFT_SYS_SPAWN_AT_CLONE,
+    /** Its session or process group. */
+    WEFT_SYS_SPAWN_AT_GROUP,
+    /** Its descriptors. */
+    WEFT_SYS_SPAWN_AT_DESCRIPTORS,
+    /** Its controlling terminal. */
+    WEFT_SYS_SPAWN_AT_TERMINAL,
+    /** Its working directory. */
+    WEFT_SYS_SPAWN_AT_DIRECTORY,
+    /** Its priority. */
+    WEFT_SYS_SPAWN_AT_NICE,
+    /** Its supplementary groups. */
+    WEFT_SYS_SPAWN_AT_GROUPS,
+    /** Its group. */
+    WEFT_SYS_SPAWN_AT_GID,
+    /** Its user. */
+    WEFT_SYS_SPAWN_AT_UID,
+    /** The program itself. */
+    WEFT_SYS_SPAWN_AT_EXEC
+};
+
+/**
+ * A process to be made. It gets no descriptor but those of `fds`, an empty signal mask, and every
+ * disposition at its default (an ignored SIGHUP stays ignored, for nohup).
+ */
+struct weft_sys_spawn {
+    /** Files to try in this order, NULL at the end; the next where one is missing or may not be
+     * run. */
+    const char *const *paths;
+    /** The arguments, NULL at the end. */
+    const char *const *arguments;
+    /** The environment, NULL at the end; NULL: ours. */
+    const char *const *environment;
+    /** The working directory; NULL: ours. */
+    const char *directory;
+    /** Its descriptors. */
+    const struct weft_sys_spawn_fd *fds;
+    /** How many. */
+    size_t fd_count;
+    /** WEFT_SYS_SPAWN_... */
+    unsigned flags;
+    /** The process group; 0: one of its own. */
+    pid_t group;
+    /** The number, in the child, of its terminal. */
+    int terminal_fd;
+    /** The user. */
+    uid_t uid;
+    /** The group. */
+    gid_t gid;
+    /** The supplementary groups. Without WEFT_SYS_SPAWN_GROUPS, a change of user or group leaves
+     * ours behind where that is allowed. */
+    const gid_t *groups;
+    /** How many. */
+    size_t group_count;
+    /** The file mode creation mask. */
+    mode_t umask;
+    /** Added to the priority's nice value. */
+    int nice;
+};
+
 /** The table. Each entry behaves as the system call of its name; see the man page in section 2. */
 struct weft_sys {
     /** sizeof(struct weft_sys) for the maker of the table. */
@@ -259,11 +343,16 @@ struct weft_sys {
     /** pidfd_open(2). */
     int (*pidfd_open)(const struct weft_sys *sys, pid_t pid, unsigned flags);
     /** pidfd_send_signal(2) without further information. */
-    int (*pidfd_send_signal)(const struct weft_sys *sys, int pidfd, int signal);
+    int (*pidfd_send_signal)(const struct weft_sys *sys, int pidfd, int signal, unsigned flags);
     /** waitid(2); `ret` points at a siginfo_t. */
     int (*waitid)(const struct weft_sys *sys, int id_type, int id, void *ret, int options);
     /** kill(2). */
     int (*kill)(const struct weft_sys *sys, pid_t pid, int signal);
+    /** A new process that runs a program: 0, its number and a pidfd (-1: this kernel has none), or
+     * an error and the step that failed (enum weft_sys_spawn_step); then nothing is left of it. The
+     * calling thread rests until the program runs. In a simulated world -ENOTSUP. */
+    int (*spawn)(const struct weft_sys *sys, const struct weft_sys_spawn *how, pid_t *ret_pid,
+                 int *ret_pidfd, int *ret_step);
 };
 
 /** The table's clock is virtual: the engine `sim` moves it, and no real time passes. */

@@ -253,6 +253,8 @@ enum weft_testing_call {
     WEFT_TESTING_CALL_WAITID,
     /** kill */
     WEFT_TESTING_CALL_KILL,
+    /** spawn */
+    WEFT_TESTING_CALL_SPAWN,
     /** How many there are. */
     WEFT_TESTING_CALLS
 };

@@ -90,7 +90,8 @@
     X(PIDFD_OPEN, pidfd_open)                                                                      \
     X(PIDFD_SEND_SIGNAL, pidfd_send_signal)                                                        \
     X(WAITID, waitid)                                                                              \
-    X(KILL, kill)
+    X(KILL, kill)                                                                                  \
+    X(SPAWN, spawn)
 
 /** How many signals last words are said for. */
 #define WEFT__LAST_SIGNALS 5

@@ -319,8 +319,22 @@ static int64_t entry_pidfd_open(void)
 static int64_t entry_pidfd_send_signal(void)
 {
     int fd = weft_sys_default.pidfd_open(&weft_sys_default, getpid(), 0);
-    int rc = CALL(pidfd_send_signal, fd, 0);
+    int rc = CALL(pidfd_send_signal, fd, 0, 0);
     close(fd);
+    return rc;
+}
+
+static int64_t entry_spawn(void)
+{
+    static const char *const paths[] = {"/bin/true", NULL};
+    const struct weft_sys_spawn how = {.paths = paths, .arguments = paths};
+    pid_t pid = -1;
+    int pidfd = -1, step, rc = CALL(spawn, &how, &pid, &pidfd, &step);
+    CHECK_EQ(rc == 0, pid > 0);
+    if (pid > 0)
+        CHECK_EQ(waitpid(pid, NULL, 0), pid);
+    if (pidfd >= 0)
+        close(pidfd);
     return rc;
 }
 
@@ -389,6 +403,7 @@ static const struct entry entries[] = {
     {WEFT_TESTING_CALL_PIDFD_SEND_SIGNAL, entry_pidfd_send_signal, 0},
     {WEFT_TESTING_CALL_WAITID, entry_waitid, 0},
     {WEFT_TESTING_CALL_KILL, entry_kill, 0},
+    {WEFT_TESTING_CALL_SPAWN, entry_spawn, 1},
 };
 
 /* --- The three runs -------------------------------------------------------------------------- */

@@ -5,7 +5,8 @@
  *     memory.c        clock, randomness, memory          engine.c     poll, epoll, io_uring
  *     descriptor.c    descriptors of any kind            process.c    signals, other processes
  *     socket.c        sockets                            thread.c     threads, looking names up
- *     file.c          files and directories              table.c      the table
+ *     file.c          files and directories              spawn.c      new processes
+ *     table.c         the table
  *
  * An entry is a function weft__sys_NAME of the type that its field in struct weft_sys has. A new
  * one needs its field at the end of sys.h, a line in the list below and its function. `errno` is
@@ -100,7 +101,8 @@
     X(pidfd_open)                                                                                  \
     X(pidfd_send_signal)                                                                           \
     X(waitid)                                                                                      \
-    X(kill)
+    X(kill)                                                                                        \
+    X(spawn)
 
 #define DECLARE(name) __typeof__(*((struct weft_sys *)0)->name) weft__sys_##name;
 WEFT__SYS_ENTRIES(DECLARE)

@@ -73,9 +73,9 @@ int weft__sys_pidfd_open(TABLE, pid_t pid, unsigned flags)
     return weft__sys_checked_int((int)syscall(SYS_pidfd_open, pid, flags));
 }
 
-int weft__sys_pidfd_send_signal(TABLE, int pidfd, int signal)
+int weft__sys_pidfd_send_signal(TABLE, int pidfd, int signal, unsigned flags)
 {
-    return weft__sys_checked_int((int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
+    return weft__sys_checked_int((int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, flags));
 }
 
 int weft__sys_waitid(TABLE, int id_type, int id, void *ret, int options)

@@ -123,6 +123,14 @@ static int sim_pidfd_open(const struct weft_sys *sys, pid_t pid, unsigned flags)
     return -ENOSYS;
 }
 
+static int sim_spawn(const struct weft_sys *sys, const struct weft_sys_spawn *how, pid_t *ret_pid,
+                     int *ret_pidfd, int *ret_step)
+{
+    (void)sys, (void)how, (void)ret_pid, (void)ret_pidfd;
+    *ret_step = WEFT_SYS_SPAWN_AT_CLONE;
+    return -ENOTSUP;
+}
+
 /** Entries that look at no table and at no simulated descriptor: the real ones do. A path that is
  * relative to a simulated descriptor is -EBADF there. */
 static void share_host(struct weft_sys *sys)
@@ -161,4 +169,5 @@ void weft__sim_add_host(struct weft_sys *sys)
     sys->getaddrinfo = sim_getaddrinfo;
     sys->getnameinfo = sim_getnameinfo;
     sys->pidfd_open = sim_pidfd_open;
+    sys->spawn = sim_spawn;
 }

@@ -86,6 +86,7 @@ static const int errors[WEFT_TESTING_CALLS][9] = {
     [WEFT_TESTING_CALL_PIDFD_SEND_SIGNAL] = {EPERM, ENOSYS},
     [WEFT_TESTING_CALL_WAITID] = {EINTR, ECHILD},
     [WEFT_TESTING_CALL_KILL] = {EPERM},
+    [WEFT_TESTING_CALL_SPAWN] = {EAGAIN, ENOMEM, EMFILE, ENFILE},
 };
 
 const int *weft_testing_call_errors(enum weft_testing_call call)

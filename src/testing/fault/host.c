@@ -46,7 +46,8 @@ WEFT__FAULT_ENTRY(weft__fault_decide, int, PIDFD_OPEN, pidfd_open,
                   (sys->inner, pid, flags));
 
 WEFT__FAULT_ENTRY(weft__fault_decide, int, PIDFD_SEND_SIGNAL, pidfd_send_signal,
-                  (const struct weft_sys *sys, int pidfd, int signal), (sys->inner, pidfd, signal));
+                  (const struct weft_sys *sys, int pidfd, int signal, unsigned flags),
+                  (sys->inner, pidfd, signal, flags));
 
 WEFT__FAULT_ENTRY(weft__fault_decide, int, WAITID, waitid,
                   (const struct weft_sys *sys, int id_type, int id, void *ret, int options),
@@ -54,6 +55,15 @@ WEFT__FAULT_ENTRY(weft__fault_decide, int, WAITID, waitid,
 
 WEFT__FAULT_ENTRY(weft__fault_decide, int, KILL, kill,
                   (const struct weft_sys *sys, pid_t pid, int signal), (sys->inner, pid, signal));
+
+/* What fails is the making of the process. */
+int weft__fault_spawn(const struct weft_sys *sys, const struct weft_sys_spawn *how, pid_t *ret_pid,
+                      int *ret_pidfd, int *ret_step)
+{
+    int rc = weft__fault_decide(sys, WEFT_TESTING_CALL_SPAWN);
+    *ret_step = WEFT_SYS_SPAWN_AT_CLONE;
+    return rc < 0 ? rc : sys->inner->spawn(sys->inner, how, ret_pid, ret_pidfd, ret_step);
+}
 
 static int pass_thread_join(const struct weft_sys *sys, uintptr_t thread)
 {
