@@ -403,7 +403,7 @@ static const struct entry entries[] = {
     {WEFT_TESTING_CALL_PIDFD_SEND_SIGNAL, entry_pidfd_send_signal, 0},
     {WEFT_TESTING_CALL_WAITID, entry_waitid, 0},
     {WEFT_TESTING_CALL_KILL, entry_kill, 0},
-    {WEFT_TESTING_CALL_SPAWN, entry_spawn, 1},
+    {WEFT_TESTING_CALL_SPAWN, entry_spawn, 0},
 };
 
 /* --- The three runs -------------------------------------------------------------------------- */
