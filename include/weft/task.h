@@ -59,6 +59,10 @@ struct weft_task_options {
 #define WEFT_FULL_STATE 4u
 /** A stack of 16 KiB, for crowds of tiny tasks. */
 #define WEFT_SMALL_STACK 8u
+/** The scope does not wait for it to end by itself: when the body and all other children have
+ *  ended, it is cancelled, and then waited for. For tasks that look after something of the scope.
+ */
+#define WEFT_BACKGROUND 16u
 
 /**
  * The base of all starts: spawns `fn(args)` into `scope` with a copy of the `size` bytes at `args`

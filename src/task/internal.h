@@ -133,6 +133,8 @@ struct weft_task {
     weft_ns since;
     /** What its function returned. */
     int result;
+    /** Cancelled when the others of its scope have ended. */
+    bool background;
     /** Who joins it. */
     struct weft_wait *joiner;
     /** Who waits for weft_ready. */
@@ -205,6 +207,8 @@ struct weft__scope {
     struct weft_link ended;
     /** How many have not ended. */
     size_t alive;
+    /** How many of those are in the background. */
+    size_t background;
     /** The exit that waits for the children. */
     struct weft_wait *exit_wait;
     /** Its deadline's timer, armed at the first wait under it. */
@@ -361,8 +365,8 @@ struct weft__scope *weft__scope_new(struct weft__runtime *runtime, struct weft_t
                                     enum weft_policy policy, const char *site);
 /** The record of a token; NULL when it is stale. */
 struct weft__scope *weft__scope_of(const struct weft_scope *token);
-/** A child has ended: counts it off and wakes the exit. */
-void weft__scope_child_ended(struct weft__scope *scope);
+/** A child has ended, one in the background or not: counts it off and wakes the exit. */
+void weft__scope_child_ended(struct weft__scope *scope, bool background);
 /** Cancels and drains scopes that a task left open, down to `keep` (NULL: all). */
 void weft__scope_abandon(struct weft_task *task, const struct weft__scope *keep);
 /** Waits for the children, on the calling task. */

@@ -225,12 +225,21 @@ static void describe_exit(const struct weft_wait *wait, char *buf, size_t size)
              scope->alive == 1 ? "" : "ren", scope->site);
 }
 
+/** Only those are left who would not end by themselves. */
+static void end_background(struct weft__scope *scope)
+{
+    weft__list_each(link, &scope->children)
+        weft_task_cancel(weft__container(link, struct weft_task, sibling));
+}
+
 void weft__scope_drain(struct weft__scope *scope)
 {
 #ifdef WEFT_MUTANT_orphan
     return;
 #endif
     while (scope->alive > 0) {
+        if (scope->alive == scope->background)
+            end_background(scope);
         struct weft_wait wait;
         weft_wait_init(&wait, describe_exit, scope);
         scope->exit_wait = &wait;
@@ -239,10 +248,12 @@ void weft__scope_drain(struct weft__scope *scope)
     }
 }
 
-void weft__scope_child_ended(struct weft__scope *scope)
+void weft__scope_child_ended(struct weft__scope *scope, bool background)
 {
     weft__assert(scope->alive > 0);
-    if (--scope->alive == 0 && scope->exit_wait)
+    scope->alive--;
+    scope->background -= background;
+    if (scope->alive == scope->background && scope->exit_wait)
         (void)weft_wake(scope->exit_wait, 0);
 }
 

@@ -120,6 +120,7 @@ static void link_in(struct weft_task *task)
     struct weft__scope *home = task->home;
     weft__list_append(&home->children, &task->sibling);
     home->alive++;
+    home->background += task->background;
     home->runtime->alive++;
     if (weft__task_current)
         task->locals = weft__locals_ref(weft__task_current->locals);
@@ -182,6 +183,7 @@ int weft__task_start(struct weft__scope *home, struct weft_task **ret,
     task->site = site;
     task->handle = ret != NULL;
     task->full_state = options->flags & WEFT_FULL_STATE;
+    task->background = options->flags & WEFT_BACKGROUND;
     if (options->name)
         weft_task_set_name(task, options->name);
     link_in(task);
@@ -350,13 +352,14 @@ void weft__task_finish(struct weft_task *task, int result, struct weft__coro *re
     weft__list_remove(&task->sibling);
     weft__ready_unreserve(home->runtime->loop);
     home->runtime->alive--;
+    bool background = task->background;
     *ret_coro = task->coro;
     weft__task_current = NULL;
     if (task->handle)
         weft__list_append(&home->ended, &task->sibling);
     else
         weft__task_free(task);
-    weft__scope_child_ended(home);
+    weft__scope_child_ended(home, background);
 }
 
 /* Handles. */

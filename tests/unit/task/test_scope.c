@@ -453,3 +453,52 @@ TASK_TEST(what_is_deferred_to_the_end_of_a_scope_comes_after_its_children_last_f
     CHECK_STR(trail, "c31");
     CHECK_ERR(weft_scope_defer(&s, &one.deferred, let_belonging_go), -EINVAL);
 }
+
+static int stay(char letter)
+{
+    int rc = weft_sleep(WEFT_FOREVER);
+    note(letter);
+    return rc;
+}
+WEFT_TASK(stay, char);
+
+/** Starts stay(letter) in the background. */
+static void stay_in_the_background(struct weft_scope *scope, char letter)
+{
+    struct weft_args_stay args = {letter};
+    CHECK_OK(weft_start_flags(scope, NULL, WEFT_BACKGROUND, "stay", WEFT_SITE, weft_enter_stay,
+                              &args, sizeof args));
+}
+
+TASK_TEST(a_task_in_the_background_is_cancelled_when_all_others_have_ended)
+{
+    struct weft_scope s;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    stay_in_the_background(&s, 'b');
+    weft_go(&s, note_late, 'c');
+    stay_in_the_background(&s, 'B');
+    note('a');
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+    CHECK_STR(trail, "acbB");
+}
+
+static int start_another(struct weft_scope *scope)
+{
+    int rc = weft_sleep(WEFT_FOREVER);
+    weft_go(scope, note_late, 'l');
+    stay_in_the_background(scope, 'b');
+    note('s');
+    return rc;
+}
+WEFT_TASK(start_another, struct weft_scope *);
+
+TASK_TEST(what_a_task_in_the_background_starts_at_its_end_is_waited_for)
+{
+    struct weft_scope s;
+    struct weft_args_start_another args = {&s};
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_OK(weft_start_flags(&s, NULL, WEFT_BACKGROUND, "start_another", WEFT_SITE,
+                              weft_enter_start_another, &args, sizeof args));
+    CHECK_EQ(weft_scope_exit(&s, 7), 7);
+    CHECK_STR(trail, "slb");
+}
