@@ -25,6 +25,10 @@ METRICS = {
     "start_cpu": ("start_cpu", "ns/task"),
     "wake_cpu": ("wake_cpu", "ns/task"),
     "stopped_at": ("stopped_at", "tasks"),
+    "server_cpu": ("server_cpu", "ns"),
+    "per_request": ("per_request", "ns"),
+    "p99": ("p99", "us"),
+    "per_connection": ("per_connection", "B"),
 }
 NOISY_PERCENT = 15.0
 ENOUGH_RUNS = 3

@@ -33,6 +33,14 @@ RUNS = {
     "socket": (["socket"], 99),
     "callbacks": (["callbacks"], 99),
     "timers": (["timers"], 99),
+    "tcp_echo/1/64": (["tcp_echo", "1", "64"], 99),
+    "tcp_echo/50/64": (["tcp_echo", "50", "64"], 99),
+    "tcp_echo/1000/64": (["tcp_echo", "1000", "64"], 99),
+    "tcp_echo/1/16384": (["tcp_echo", "1", "16384"], 99),
+    "tcp_echo/50/16384": (["tcp_echo", "50", "16384"], 99),
+    "tcp_echo/1000/16384": (["tcp_echo", "1000", "16384"], 99),
+    "udp_echo/50/64": (["udp_echo", "50", "64"], 99),
+    "idle/1000": (["idle", "1000"], 3),
     "sleepers/10000": (["sleepers", "10000", "1"], 99),
     "sleepers/100000": (["sleepers", "100000", "4"], 3),
     "sleepers/1000000": (["sleepers", "1000000", "30"], 2),
@@ -45,6 +53,12 @@ TABLES = {
     "Tasks": ("switch", "spawn_join/seq", "spawn_join/batch1000", "yield_ring/1000",
               "yield_ring/100000"),
     "Queue and socket": ("queue/pingpong", "socket/pingpong"),
+    "Echo of 64 bytes over TCP": tuple(f"tcp_echo/{count}/64/{metric}" for count in (1, 50, 1000)
+                                       for metric in ("server_cpu", "p99")),
+    "Echo of 16 KiB over TCP": tuple(f"tcp_echo/{count}/16384/{metric}" for count in (1, 50, 1000)
+                                     for metric in ("server_cpu", "p99")),
+    "Echo over UDP, and idle connections": ("udp_echo/50/64/server_cpu", "udp_echo/50/64/p99",
+                                            "idle/1000/per_connection"),
     "Callbacks and timers": ("callbacks/soon", "callbacks/thread", "timers/arm", "timers/cancel"),
 }
 TABLES |= {f"{int(crowd):,} sleepers": tuple(f"sleepers/{crowd}/{metric}" for metric in (
@@ -105,7 +119,7 @@ def run_once(system, arguments):
     """One run of a program: its lines, the share of others; raises RuntimeError where it fails."""
     await_quiet()
     foreign = Foreign()
-    command = system.command + arguments + system.tail
+    command = system.command_for(arguments)
     with subprocess.Popen(command, env=system.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, preexec_fn=prepare) as process:
         try:

@@ -14,7 +14,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CRATES = "/usr/share/cargo/registry"
 ALL_BENCHES = ("switch", "spawn_join", "yield_ring", "queue", "socket", "callbacks", "timers",
                "sleepers")
-WITHOUT_CALLBACKS = tuple(bench for bench in ALL_BENCHES if bench != "callbacks")
+# Those in which a server is kept busy by bench/load.
+SERVED = ("tcp_echo", "udp_echo", "idle")
+WITHOUT_CALLBACKS = tuple(bench for bench in ALL_BENCHES if bench != "callbacks") + SERVED
 PYTHON = "/usr/bin/python3"  # the one that the packaged modules belong to
 ENGINES = ("epoll", "io_uring")
 
@@ -46,13 +48,21 @@ class Native:
                           check=False).returncode:
             raise Absent(self.package)
 
-    def system(self, name, out):
-        """Builds the program; the column that it fills."""
-        self.check()
-        program = os.path.join(out, name)
+    def compile(self, source, program, out):
+        """Builds one of the peer's programs."""
         build([self.compiler, "-O3", "-DNDEBUG", "-Wall", "-Wextra", *self.flags, "-o", program,
-               os.path.join(HERE, "peers", self.source), *self.libraries], out)
-        return System(name, [program], package_version(self.package), benches=self.benches)
+               os.path.join(HERE, "peers", source), *self.libraries], out)
+
+    def system(self, name, out):
+        """Builds the programs; the column that they fill."""
+        self.check()
+        program, server = os.path.join(out, name), os.path.join(out, f"{name}-echo")
+        echo = os.path.join(os.path.dirname(self.source), "echo.c")
+        self.compile(self.source, program, out)
+        if SERVED[0] in self.benches:
+            self.compile(echo, server, out)
+        return System(name, [program], package_version(self.package), benches=self.benches,
+                      server=[server])
 
 
 NATIVE = {
@@ -64,26 +74,39 @@ NATIVE = {
     "asio": Native("asio/bench.cpp", "libasio-dev", "asio.hpp", [], ALL_BENCHES, "c++20"),
     "state-threads": Native("st/bench.c", "libst-dev", "st.h", ["st"],
                             ("switch", "spawn_join", "yield_ring", "queue", "socket", "sleepers")),
-    "libuv": Native("libuv/bench.c", "libuv1-dev", "uv.h", ["uv"], ("callbacks", "timers")),
+    "libuv": Native("libuv/bench.c", "libuv1-dev", "uv.h", ["uv"],
+                    ("callbacks", "timers") + SERVED),
     "libevent": Native("libevent/bench.c", "libevent-dev", "event2/event.h",
-                       ["event", "event_pthreads"], ("callbacks", "timers")),
-    "libev": Native("libev/bench.c", "libev-dev", "ev.h", ["ev"], ("callbacks", "timers")),
+                       ["event", "event_pthreads"], ("callbacks", "timers") + SERVED),
+    "libev": Native("libev/bench.c", "libev-dev", "ev.h", ["ev"],
+                    ("callbacks", "timers") + SERVED),
 }
 
 
 class System:
-    """One column of the table: a name, a command, and the benches that it takes part in."""
+    """One column of the table: a name, a command, and the benches that it takes part in.
+
+    `server` is the command of its echo servers where that is another one.
+    """
 
     def __init__(self, name, command, version="", benches=ALL_BENCHES, env=None, without=(),
-                 tail=()):
+                 tail=(), server=None):
         self.name = name
         self.command = command
         self.tail = list(tail)  # arguments after those of the bench
         self.version = version
         self.benches = benches
         self.env = dict(os.environ, **(env or {}))
+        self.server = server or command
         for variable in without:
             self.env.pop(variable, None)
+
+    def command_for(self, arguments):
+        """The command of a run; of a server's, the load that starts it."""
+        if arguments[0] not in SERVED:
+            return self.command + arguments + self.tail
+        service = arguments[0].replace("idle", "tcp_echo")
+        return [self.load] + arguments + self.server + [service] + self.tail
 
 
 def output_of(command):
@@ -177,12 +200,15 @@ def weft(path):
     Where the engine matters there is a column for each; `small` is for the stacks of crowds.
     """
     program = os.path.abspath(os.path.join(path, "core") if os.path.isdir(path) else path)
+    server = [os.path.join(os.path.dirname(program), "echo")]
     if not os.access(program, os.X_OK):
         raise Absent(f"no program at {path}: make bench builds it")
     benches = tuple(bench for bench in ALL_BENCHES if bench != "socket")
     columns = [System("weft", [program], benches=benches, without=("WEFT_BACKEND",))]
-    columns += [System(f"weft/{engine}", [program], benches=("socket",),
-                       env={"WEFT_BACKEND": engine}) for engine in ENGINES]
+    columns += [System(f"weft/{engine}", [program], benches=("socket",) + SERVED,
+                       env={"WEFT_BACKEND": engine}, server=server) for engine in ENGINES]
+    columns += [System("weft/raw", [program], benches=("tcp_echo", "idle"), tail=["raw"],
+                       env={"WEFT_BACKEND": "epoll"}, server=server)]
     return columns + [System("weft/small", [program], benches=("yield_ring", "sleepers"),
                              tail=["small"], without=("WEFT_BACKEND",))]
 
@@ -196,17 +222,27 @@ def python(name, _out):
         raise Absent(package)
     program = os.path.join(HERE, "peers", "python", "bench.py")
     return System(name, [PYTHON, program, name], version.replace(" 0.", ", uvloop 0."),
-                  env={"PYTHONDONTWRITEBYTECODE": "1"})
+                  benches=ALL_BENCHES + SERVED, env={"PYTHONDONTWRITEBYTECODE": "1"})
 
 
 PEERS = {name: native.system for name, native in NATIVE.items()}
 PEERS |= {"go": go, "tokio": tokio, "asyncio": python, "uvloop": python}
-NAMES = ["weft"] + [f"weft/{engine}" for engine in ENGINES] + ["weft/small"] + list(PEERS)
+NAMES = (["weft"] + [f"weft/{engine}" for engine in ENGINES] + ["weft/raw", "weft/small"] +
+         list(PEERS))
+
+
+def build_load(out):
+    """The program that keeps servers busy. Who has no compiler has nothing of the rest either."""
+    program = os.path.join(out, "load")
+    if shutil.which("gcc"):
+        build(["gcc", "-O2", "-o", program, os.path.join(HERE, "load", "load.c")], out)
+    return program
 
 
 def find(wanted, path, out, say):
     """All wanted systems that can be run here, in the table's order, and whether one failed."""
     found, absent, failed = [], [], False
+    System.load = build_load(out)
     try:
         found += weft(path) if any(name.startswith("weft") for name in wanted) else []
     except Absent as reason:

@@ -232,6 +232,10 @@ func main() {
 		benchTimers()
 	case "sleepers":
 		benchSleepers(param, os.Args[3])
+	case "tcp_echo":
+		serveTCP()
+	case "udp_echo":
+		serveUDP()
 	default:
 		os.Exit(2)
 	}

@@ -219,6 +219,41 @@ async def bench_sleepers(param, seconds):
     report("sleepers", param, "wake_cpu", (cpu_woken - cpu_armed) / count)
 
 
+class Echo(asyncio.Protocol):
+    """A connection of the server: what comes goes back."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.transport.write(data)
+
+
+class Answer(asyncio.DatagramProtocol):
+    """The server's datagram socket."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        self.transport.sendto(data, addr)
+
+
+async def bench_tcp_echo():
+    """Serves until it is killed; see bench/load/load.c."""
+    server = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0, backlog=1024)
+    print("PORT", server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+async def bench_udp_echo():
+    """The same with datagrams."""
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        Answer, local_addr=("127.0.0.1", 0))
+    print("PORT", transport.get_extra_info("sockname")[1], flush=True)
+    await asyncio.Event().wait()
+
+
 def main():
     kind, bench, arguments = sys.argv[1], sys.argv[2], sys.argv[3:]
     if kind == "uvloop":

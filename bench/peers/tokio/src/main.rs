@@ -7,6 +7,7 @@
 //! in the root future of `block_on` each wake-up costs a look at the driver (1,120 ns instead of
 //! about 100 for a spawn and join), which no server's code pays.
 
+mod echo;
 mod sleepers;
 
 use std::future::Future;
@@ -189,6 +190,8 @@ async fn bench(name: String, param: String, seconds: String) {
         "socket" => bench_socket().await,
         "timers" => bench_timers().await,
         "sleepers" => sleepers::bench(&param, &seconds).await,
+        "tcp_echo" => echo::serve_tcp().await,
+        "udp_echo" => echo::serve_udp().await,
         _ => std::process::exit(2),
     }
 }
