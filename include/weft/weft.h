@@ -24,6 +24,7 @@
 #include <weft/sync.h>
 #include <weft/sys.h>
 #include <weft/task.h>
+#include <weft/terminal.h>
 #include <weft/types.h>
 #include <weft/wait.h>
 

@@ -4,6 +4,7 @@
  *
  * weft__assert    an internal invariant; off in release builds
  * weft__assert_transition    the same of a step of a state machine, by a table of the steps allowed
+ * weft__last_...  what is put right before a signal ends the process
  * weft__misuse    a caller broke a rule of the public interface: debug builds print a sentence that
  *                 names both sides and abort; release builds return the given code
  *
@@ -25,6 +26,8 @@
  */
 #define WEFT__TLS __attribute__((tls_model("initial-exec"))) _Thread_local
 
+struct sigaction;
+
 #define weft__likely(x) __builtin_expect(!!(x), 1)
 #define weft__unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -33,6 +36,28 @@ WEFT_NORETURN void weft__assert_failed(const char *text, const char *site);
 
 /** Ends the process with SIGABRT. */
 WEFT_NORETURN void weft__abort(void);
+
+/*
+ * What is put right before a signal ends the process: base/last.c
+ *
+ *     weft__last_begin ──▶ every fatal signal with its default action gets our handler
+ *                             signal ──▶ fn(), then the default action
+ *     weft__last_end   ──▶ the default action again
+ */
+
+/** Puts something right; called in a signal handler. */
+typedef void weft__last_fn(void);
+/** From now on `fn` is called before a signal ends the process. One at a time; the caller locks. */
+void weft__last_begin(const struct weft_sys *sys, weft__last_fn *fn);
+/** No more. */
+void weft__last_end(const struct weft_sys *sys);
+/** Makes an action that the kernel told of the default one when it stands in its place. */
+void weft__last_see_through(struct sigaction *action);
+/** A signal may have got its default action: puts ours in its place where needed. Signal-safe. */
+void weft__last_arm(const struct weft_sys *sys, int signal);
+/** In a handler: puts things right, and has the default action end the process. `info` is a
+ *  siginfo_t. */
+void weft__last_default(int signal, const void *info);
 
 /** Prints "weft: misuse: <sentence>" and aborts in debug builds; else returns `code`. */
 int weft__misuse(int code, const char *format, ...) WEFT_PRINTF(2, 3);

@@ -15,6 +15,7 @@
  *     NONE ──fallback──▶ ONCE (resets itself)
  *       └──callback, receiver──▶ ALWAYS ──the last one is gone──▶ ONCE with a fallback, else NONE
  */
+#include "base/assert.h"
 #include "loop/internal.h"
 #include "loop/poller.h"
 
@@ -41,6 +42,8 @@ static void handler(int signal)
         return;
     atomic_fetch_or(&loop->signals, bit_of(signal));
     weft_loop_wake(loop);
+    /* It may have reset itself just now. */
+    weft__last_arm(&weft_sys_default, signal);
 }
 
 static bool is_ours(const struct sigaction *action)
@@ -58,6 +61,8 @@ static int install(const struct weft_sys *sys, int signal, enum weft__signal_lev
         action.sa_flags |= (int)SA_RESETHAND;
     sigfillset(&action.sa_mask);
     int rc = sys->sigaction(sys, signal, &action, &old);
+    if (rc == 0)
+        weft__last_see_through(&old);
     if (rc == 0 && !is_ours(&old))
         before[signal] = old;
     return rc;
@@ -135,6 +140,7 @@ static void settle(struct weft_loop *loop, int signal)
     }
     if (ours)
         (void)loop->sys->sigaction(loop->sys, signal, &before[signal], NULL);
+    weft__last_arm(loop->sys, signal);
     entry->level = WEFT__SIGNAL_NONE;
     atomic_store(&owners[signal], NULL);
 }

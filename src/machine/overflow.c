@@ -44,18 +44,6 @@ static void unlock(void)
     atomic_flag_clear_explicit(&changing, memory_order_release);
 }
 
-/** Has the default action end the process: now if the signal was sent, else when it faults again.
- */
-static void die_by(int signal, const siginfo_t *info)
-{
-    struct sigaction action = {0};
-
-    action.sa_handler = SIG_DFL;
-    weft_sys_default.sigaction(&weft_sys_default, signal, &action, NULL);
-    if (info->si_code <= 0)
-        weft_sys_default.raise(&weft_sys_default, signal);
-}
-
 /** Gives the fault to whoever handled it before us; says whether there was anybody. */
 static bool pass_on(int signal, siginfo_t *info, void *context)
 {
@@ -80,7 +68,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         describe(&hit, STDERR_FILENO);
     /* A previous handler may have mended another fault, but nobody can mend this one. */
     if (!pass_on(signal, info, context) || overflow)
-        die_by(signal, info);
+        weft__last_default(signal, info);
 }
 
 /** The first install. */

@@ -186,6 +186,7 @@ static bool has_action(const struct weft_sys *sys, int signal, void (*handler)(i
     memset(&now, 0, sizeof now);
     if (sys->sigaction(sys, signal, NULL, &now) < 0)
         return false;
+    weft__last_see_through(&now);
     return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler;
 }
 
