@@ -14,6 +14,7 @@
 #include <weft/group.h>
 #include <weft/loop.h>
 #include <weft/net.h>
+#include <weft/offload.h>
 #include <weft/queue.h>
 #include <weft/run.h>
 #include <weft/scope.h>
