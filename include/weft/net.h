@@ -36,6 +36,7 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <weft/error.h>
 #include <weft/types.h>
@@ -138,6 +139,17 @@ WEFT_API WEFT_MUST_CHECK ssize_t weft_recvfrom(int fd, void *buf, size_t len, in
 /** sendto(2); `to` NULL: the connected peer. SIGPIPE is never raised. */
 WEFT_API WEFT_MUST_CHECK ssize_t weft_sendto(int fd, const void *buf, size_t len, int flags,
                                              const struct weft_address *to);
+/** writev(2): at least one byte, possibly fewer than all; `count` is at most IOV_MAX. To a socket a
+ *  send, so that SIGPIPE is never raised. */
+WEFT_API WEFT_MUST_CHECK ssize_t weft_writev(int fd, const struct iovec *vectors, int count);
+/**
+ * recvmsg(2), with its control data and its flags in `message`, which is untouched on failure. The
+ * message and all it points at stay in place until the call returns, as buffers do. Descriptors
+ * that arrive are not owned; MSG_CMSG_CLOEXEC among `flags` makes them close-on-exec.
+ */
+WEFT_API WEFT_MUST_CHECK ssize_t weft_recvmsg(int fd, struct msghdr *message, int flags);
+/** sendmsg(2), with its control data. SIGPIPE is never raised. */
+WEFT_API WEFT_MUST_CHECK ssize_t weft_sendmsg(int fd, const struct msghdr *message, int flags);
 /** accept(2): a new owned descriptor; `peer` may be NULL and is untouched on failure. */
 WEFT_API WEFT_MUST_CHECK int weft_accept(int fd, struct weft_address *peer);
 /** connect(2): 0 when connected. After a cancelled or failed connect only close is allowed. */

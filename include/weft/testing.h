@@ -311,7 +311,7 @@ struct weft_testing_storm {
  * world's. Each call that a kernel could fail is a *fault point*. Faults look as they would with a
  * kernel: a close that fails has closed, an unmapping that fails has unmapped, an interrupted
  * connect goes on, taking a descriptor off epoll never fails. A request of io_uring is a fault
- * point of the system call that it stands for.
+ * point of the system call that it stands for; one for a message counts as recvfrom or sendto.
  *
  *     struct weft_testing_faults faults;
  *

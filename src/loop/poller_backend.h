@@ -60,7 +60,17 @@ enum weft__op_code {
     /** accept4(2) with `flags`; the result is a descriptor. */
     WEFT__OP_ACCEPT,
     /** connect(2); the result is 0. */
-    WEFT__OP_CONNECT
+    WEFT__OP_CONNECT,
+    /** recvmsg(2); `buf` is the caller's struct msghdr. */
+    WEFT__OP_RECVMSG,
+    /** sendmsg(2); `buf` is the caller's struct msghdr. */
+    WEFT__OP_SENDMSG,
+    /** writev(2) at the file's position; `buf` is the vectors and `len` says how many. */
+    WEFT__OP_WRITEV,
+    /** recvmmsg(2); `buf` is the messages and `len` says how many; the result as well. */
+    WEFT__OP_RECVMMSG,
+    /** sendmmsg(2); `buf` is the messages and `len` says how many; the result as well. */
+    WEFT__OP_SENDMMSG
 };
 
 /** Where an operation stands; see the picture above, and WEFT__OP_TRANSITIONS. */

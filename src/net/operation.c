@@ -43,8 +43,9 @@ static enum weft_abort operation_abort(struct weft_wait *wait)
 
 static void operation_describe(const struct weft_wait *wait, char *buf, size_t size)
 {
-    static const char *const words[] = {"be ready", "read",   "write",  "receive",
-                                        "send",     "accept", "connect"};
+    static const char *const words[] = {"be ready", "read",   "write",   "receive",
+                                        "send",     "accept", "connect", "receive",
+                                        "send",     "write",  "receive", "send"};
     const struct pending *pending = weft__container(wait, struct pending, wait);
     bool leaving = wait->state == WEFT_WAIT_ABORTING;
     snprintf(buf, size, "to %s on descriptor %d%s", words[pending->op->code], pending->op->fd,

@@ -169,8 +169,34 @@ static ssize_t run_poll(struct ends *ends)
     return weft_poll(ends->fds[0], POLLIN);
 }
 
+static struct iovec piece = {"y", 1};
+
+static ssize_t run_writev(struct ends *ends)
+{
+    return weft_writev(ends->fds[0], &piece, 1);
+}
+
+static ssize_t run_recvmsg(struct ends *ends)
+{
+    char byte;
+    struct iovec vector = {&byte, 1};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    return weft_recvmsg(ends->fds[0], &message, 0);
+}
+
+static ssize_t run_sendmsg(struct ends *ends)
+{
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    return weft_sendmsg(ends->fds[0], &message, 0);
+}
+
 #define READS (WEFT_TESTING_SET(READ) | WEFT_TESTING_SET(READ_FLAGS) | WEFT_TESTING_SET(RECVFROM))
 #define WRITES (WEFT_TESTING_SET(WRITE) | WEFT_TESTING_SET(WRITE_FLAGS) | WEFT_TESTING_SET(SENDTO))
+
+/* A request of io_uring for a message counts as recvfrom or sendto. */
+#define GATHERED (WEFT_TESTING_SET(WRITEV) | WEFT_TESTING_SET(WRITEV_FLAGS) | SENT)
+#define SENT (WEFT_TESTING_SET(SENDMSG) | WEFT_TESTING_SET(SENDTO))
+#define RECEIVED (WEFT_TESTING_SET(RECVMSG) | WEFT_TESTING_SET(RECVFROM))
 
 static const struct call calls[] = {
     {"read of a pipe", make_pipe, run_read, 1, READS, false},
@@ -182,6 +208,11 @@ static const struct call calls[] = {
     {"send", make_sockets, run_send, 1, WEFT_TESTING_SET(SENDTO), false},
     {"recvfrom", make_datagrams, run_recvfrom, 1, WEFT_TESTING_SET(RECVFROM), false},
     {"sendto", make_datagrams, run_sendto, 1, WEFT_TESTING_SET(SENDTO), false},
+    {"writev to a pipe", make_pipe_to_write, run_writev, 1, GATHERED, false},
+    {"writev to a socket", make_sockets, run_writev, 1, GATHERED, false},
+    {"recvmsg", make_sockets, run_recvmsg, 1, RECEIVED, false},
+    {"recvmsg of a datagram", make_datagrams, run_recvmsg, 1, RECEIVED, false},
+    {"sendmsg", make_sockets, run_sendmsg, 1, SENT, false},
     {"accept", make_visited_listener, run_accept, 1, WEFT_TESTING_SET(ACCEPT4), false},
     {"connect", make_visitor, run_connect, 0, WEFT_TESTING_SET(CONNECT), true},
     {"poll", make_pipe, run_poll, POLLIN, WEFT_TESTING_SET(POLL), false},

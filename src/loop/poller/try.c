@@ -5,6 +5,7 @@
  * The file may be in blocking mode, and its flags are not ours to change. What there is instead:
  *
  *     sockets          MSG_DONTWAIT; sends also MSG_NOSIGNAL, so that a gone peer is -EPIPE alone
+ *                      (writes to a socket are sends)
  *     pipes and more   RWF_NOWAIT, where the file knows it
  *     terminals ...    poll(2) first, then read(2), or write(2) of at most PIPE_BUF bytes
  *     regular files    read(2), write(2): they do not wait in the sense meant here
@@ -21,6 +22,8 @@
  * What a try found out about the file it leaves in op->engine_flags for the next one, and for owned
  * descriptors, whose file cannot change, in the entry.
  */
+#define _GNU_SOURCE 1
+
 #include "loop/poller_backend.h"
 
 #include <errno.h>
@@ -158,6 +161,42 @@ static ssize_t try_write(const struct weft_sys *sys, struct weft__op *op)
     return write_ready(sys, op);
 }
 
+/** As write_ready, for vectors: whole where they may be, else what one write may take. */
+static ssize_t writev_ready(const struct weft_sys *sys, struct weft__op *op)
+{
+    const struct iovec *vectors = op->buf;
+    ssize_t rc = ready_or_wrong(sys, op->fd, POLLOUT, O_RDONLY);
+    if (rc <= 0)
+        return rc;
+    size_t total = 0;
+    for (size_t i = 0; i < op->len && total <= PIPE_BUF; i++)
+        total += vectors[i].iov_len;
+    if (total <= PIPE_BUF || always_ready(sys, op->fd))
+        return weft__sys_call(sys, writev, op->fd, vectors, (int)op->len);
+    while (vectors->iov_len == 0)
+        vectors++;
+    size_t len = vectors->iov_len < PIPE_BUF ? vectors->iov_len : PIPE_BUF;
+    return weft__sys_call(sys, write, op->fd, vectors->iov_base, len);
+}
+
+static ssize_t try_writev(const struct weft_sys *sys, struct weft__op *op)
+{
+    ssize_t rc;
+    if (!(op->engine_flags & NOT_SOCKET)) {
+        struct msghdr message = {.msg_iov = op->buf, .msg_iovlen = op->len};
+        rc = weft__sys_call(sys, sendmsg, op->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (rc != -ENOTSOCK)
+            return rc;
+        marked(op, NOT_SOCKET, 0);
+    }
+    if (!(op->engine_flags & NO_NOWAIT)) {
+        rc = weft__sys_call(sys, writev_flags, op->fd, op->buf, (int)op->len, RWF_NOWAIT);
+        if (nowait_settled(sys, op, rc))
+            return rc;
+    }
+    return writev_ready(sys, op);
+}
+
 /* --- Sockets ------------------------------------------------------------------------------- */
 
 /** The caller's own MSG_DONTWAIT means that it does not want to wait at all. */
@@ -178,6 +217,33 @@ static ssize_t try_send(const struct weft_sys *sys, struct weft__op *op)
     socklen_t address_len = op->address_len ? *op->address_len : 0;
     ssize_t rc = weft__sys_call(sys, sendto, op->fd, op->buf, op->len,
                                 op->flags | MSG_DONTWAIT | MSG_NOSIGNAL, op->address, address_len);
+    return unless_asked_not_to_wait(op, rc);
+}
+
+static ssize_t try_recvmsg(const struct weft_sys *sys, struct weft__op *op)
+{
+    ssize_t rc = weft__sys_call(sys, recvmsg, op->fd, op->buf, op->flags | MSG_DONTWAIT);
+    return unless_asked_not_to_wait(op, rc);
+}
+
+static ssize_t try_sendmsg(const struct weft_sys *sys, struct weft__op *op)
+{
+    ssize_t rc =
+        weft__sys_call(sys, sendmsg, op->fd, op->buf, op->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    return unless_asked_not_to_wait(op, rc);
+}
+
+static ssize_t try_recvmmsg(const struct weft_sys *sys, struct weft__op *op)
+{
+    ssize_t rc =
+        weft__sys_call(sys, recvmmsg, op->fd, op->buf, (unsigned)op->len, op->flags | MSG_DONTWAIT);
+    return unless_asked_not_to_wait(op, rc);
+}
+
+static ssize_t try_sendmmsg(const struct weft_sys *sys, struct weft__op *op)
+{
+    ssize_t rc = weft__sys_call(sys, sendmmsg, op->fd, op->buf, (unsigned)op->len,
+                                op->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     return unless_asked_not_to_wait(op, rc);
 }
 
@@ -264,6 +330,16 @@ static ssize_t call_once(const struct weft_sys *sys, struct weft__op *op)
         return try_accept(sys, op);
     case WEFT__OP_CONNECT:
         return try_connect(sys, op);
+    case WEFT__OP_RECVMSG:
+        return try_recvmsg(sys, op);
+    case WEFT__OP_SENDMSG:
+        return try_sendmsg(sys, op);
+    case WEFT__OP_WRITEV:
+        return try_writev(sys, op);
+    case WEFT__OP_RECVMMSG:
+        return try_recvmmsg(sys, op);
+    case WEFT__OP_SENDMMSG:
+        return try_sendmmsg(sys, op);
     }
     return -EINVAL;
 }

@@ -53,6 +53,8 @@ static enum weft_testing_call call_of_request(const struct weft__uring_sqe *requ
         return WEFT_TESTING_CALL_READ;
     case WEFT__URING_OP_WRITE:
         return WEFT_TESTING_CALL_WRITE;
+    case WEFT__URING_OP_WRITEV:
+        return WEFT_TESTING_CALL_WRITEV;
     case WEFT__URING_OP_RECV:
     case WEFT__URING_OP_RECVMSG:
         return WEFT_TESTING_CALL_RECVFROM;

@@ -55,6 +55,43 @@ TASK_TEST(recv_and_send_are_read_and_write_with_flags)
     }
 }
 
+TASK_TEST(a_writev_writes_its_pieces_in_order)
+{
+    struct iovec pieces[3] = {{"ab", 2}, {"", 0}, {"cde", 3}};
+    EACH_KIND(kind, fds)
+    {
+        char bytes[16];
+        CHECK_EQ(weft_writev(fds[1], pieces, 3), 5);
+        CHECK_EQ(weft_read(fds[0], bytes, sizeof bytes), 5);
+        CHECK_MEM(bytes, "abcde", 5);
+        CHECK_ERR(weft_writev(fds[1], pieces, -1), -EINVAL);
+        CHECK_ERR(weft_writev(fds[1], pieces, 1025), -EINVAL);
+    }
+}
+
+TASK_TEST(a_message_is_received_and_sent_in_pieces)
+{
+    EACH_KIND(kind, fds)
+    {
+        struct weft_scope s;
+        char bytes[2][4];
+        struct iovec out[2] = {{"ab", 2}, {"cde", 3}}, in[2] = {{bytes[0], 4}, {bytes[1], 4}};
+        struct msghdr message = {.msg_iov = out, .msg_iovlen = 2};
+        struct msghdr got = {.msg_iov = in, .msg_iovlen = 2};
+        if (!kind->socket) {
+            CHECK_ERR(weft_sendmsg(fds[1], &message, 0), -ENOTSOCK);
+            CHECK_ERR(weft_recvmsg(fds[0], &got, 0), -ENOTSOCK);
+            continue;
+        }
+        CHECK_EQ(weft_sendmsg(fds[1], &message, 0), 5);
+        CHECK_EQ(weft_recvmsg(fds[0], &got, 0), 5);
+        CHECK_MEM(bytes[0], "abcd", 4);
+        CHECK_MEM(bytes[1], "e", 1);
+        weft_scope_enter(&s, 5 * WEFT_MS);
+        CHECK_ERR(weft_scope_exit(&s, (int)weft_recvmsg(fds[0], &got, 0)), -ETIMEDOUT);
+    }
+}
+
 static int take_later(int fd, size_t total)
 {
     CHECK_EQ(weft_sleep(WEFT_MS), 0);

@@ -179,6 +179,7 @@ _Static_assert(sizeof(struct weft__uring_probe) == 16 + 8 * WEFT__URING_PROBE_OP
 /** Requests. */
 enum weft__uring_opcode {
     WEFT__URING_OP_NOP = 0,
+    WEFT__URING_OP_WRITEV = 2,
     WEFT__URING_OP_POLL_ADD = 6,
     WEFT__URING_OP_SENDMSG = 9,
     WEFT__URING_OP_RECVMSG = 10,

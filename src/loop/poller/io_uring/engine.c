@@ -118,6 +118,22 @@ static int meet(struct weft__uring *engine, struct weft__descriptor *descriptor)
     return weft__uring_look(&engine->poller, descriptor);
 }
 
+/**
+ * Batches of messages have no request: they are tried at once, as the engines of readiness do, and
+ * wait for readiness in the kernel. 1: over.
+ */
+static int try_batch(struct weft__poller *poller, struct weft__descriptor *descriptor,
+                     struct weft__op *op)
+{
+    if (op->code != WEFT__OP_RECVMMSG && op->code != WEFT__OP_SENDMMSG)
+        return 0;
+    op->engine_flags |= WEFT__URING_POLLING;
+    if (!weft__list_empty(&descriptor->queue[op->direction]) || !weft__readiness_try(poller, op))
+        return 0;
+    weft__op_set_state(op, WEFT__OP_DONE);
+    return 1;
+}
+
 static int submit(struct weft__poller *poller, struct weft__op *op)
 {
     struct weft__uring *engine = weft__uring_of(poller);
@@ -131,6 +147,8 @@ static int submit(struct weft__poller *poller, struct weft__op *op)
         rc = weft__descriptor_refusal(descriptor, op);
     if (rc == 0)
         rc = meet(engine, descriptor);
+    if (rc == 0)
+        rc = try_batch(poller, descriptor, op);
     if (rc == 0)
         rc = weft__descriptor_enqueue(poller, op);
     if (rc == 0)

@@ -18,7 +18,7 @@ static const unsigned char needed[] = {
     WEFT__URING_OP_NOP,     WEFT__URING_OP_POLL_ADD, WEFT__URING_OP_SENDMSG,
     WEFT__URING_OP_RECVMSG, WEFT__URING_OP_ACCEPT,   WEFT__URING_OP_ASYNC_CANCEL,
     WEFT__URING_OP_CONNECT, WEFT__URING_OP_READ,     WEFT__URING_OP_WRITE,
-    WEFT__URING_OP_SEND,    WEFT__URING_OP_RECV,
+    WEFT__URING_OP_SEND,    WEFT__URING_OP_RECV,     WEFT__URING_OP_WRITEV,
 };
 
 /** What the requests of the self-test are called. */

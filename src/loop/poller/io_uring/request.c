@@ -120,6 +120,36 @@ static void prepare_socket(struct weft__uring_sqe *sqe, struct weft__op *op)
         sqe->op_flags |= MSG_NOSIGNAL;
 }
 
+/** The caller's own message. */
+static void prepare_own_message(struct weft__uring_sqe *sqe, struct weft__op *op)
+{
+    int receives = op->code == WEFT__OP_RECVMSG;
+    sqe->opcode = receives ? WEFT__URING_OP_RECVMSG : WEFT__URING_OP_SENDMSG;
+    sqe->address = address_of(op->buf);
+    sqe->len = 1;
+    sqe->op_flags = (uint32_t)op->flags & ~(uint32_t)MSG_WAITALL;
+    if (!receives)
+        sqe->op_flags |= MSG_NOSIGNAL;
+}
+
+/** Vectors; to a socket as a message, since a plain write to a socket whose peer is gone would
+ * raise SIGPIPE. */
+static void prepare_vectors(struct weft__uring_sqe *sqe, struct weft__op *op, int socket)
+{
+    if (socket) {
+        op->message = (struct msghdr){.msg_iov = op->buf, .msg_iovlen = op->len};
+        sqe->opcode = WEFT__URING_OP_SENDMSG;
+        sqe->address = address_of(&op->message);
+        sqe->len = 1;
+        sqe->op_flags = MSG_NOSIGNAL;
+        return;
+    }
+    sqe->opcode = WEFT__URING_OP_WRITEV;
+    sqe->address = address_of(op->buf);
+    sqe->len = (uint32_t)op->len;
+    sqe->offset = UINT64_MAX;
+}
+
 static void prepare_file(struct weft__uring_sqe *sqe, struct weft__op *op, int socket)
 {
     if (op->code == WEFT__OP_WRITE && socket) {
@@ -172,6 +202,17 @@ static void prepare(struct weft__uring_sqe *sqe, struct weft__op *op, int socket
         sqe->address = address_of(op->address);
         sqe->offset = op->address_len ? *op->address_len : 0;
         break;
+    case WEFT__OP_RECVMSG:
+    case WEFT__OP_SENDMSG:
+        prepare_own_message(sqe, op);
+        break;
+    case WEFT__OP_WRITEV:
+        prepare_vectors(sqe, op, socket);
+        break;
+    case WEFT__OP_RECVMMSG:
+    case WEFT__OP_SENDMMSG:
+        /* The kernel has no request for a batch: these are POLLING from the start. */
+        break;
     }
 }
 
@@ -181,7 +222,8 @@ static int start(struct weft__uring *engine, struct weft__descriptor *descriptor
     struct weft__uring_sqe *sqe = weft__ring_next(&engine->ring);
     if (!sqe)
         return -EAGAIN;
-    if (op->code == WEFT__OP_WRITE && descriptor->flags & WEFT__DESCRIPTOR_OWNED &&
+    int writes = op->code == WEFT__OP_WRITE || op->code == WEFT__OP_WRITEV;
+    if (writes && descriptor->flags & WEFT__DESCRIPTOR_OWNED &&
         !(descriptor->engine_data & WEFT__URING_LOOKED))
         (void)weft__uring_look(&engine->poller, descriptor);
     prepare(sqe, op, (descriptor->engine_data & WEFT__URING_SOCKET) != 0);

@@ -34,7 +34,8 @@ static int unserved(const struct weft__op *op, int result)
     switch (result) {
     case -EAGAIN:
         return !(op->flags & MSG_DONTWAIT) ||
-               (op->code != WEFT__OP_RECV && op->code != WEFT__OP_SEND);
+               (op->code != WEFT__OP_RECV && op->code != WEFT__OP_SEND &&
+                op->code != WEFT__OP_RECVMSG && op->code != WEFT__OP_SENDMSG);
     case -EINTR:
     case -ECANCELED:
         return 1;
@@ -48,11 +49,28 @@ static int unserved(const struct weft__op *op, int result)
     }
 }
 
+/** As take_written, for the caller's own message. */
+static void take_message(const struct msghdr *message, size_t len)
+{
+    weft__annotate_written(message, sizeof *message);
+    for (size_t i = 0; i < message->msg_iovlen && len > 0; i++) {
+        size_t n = message->msg_iov[i].iov_len < len ? message->msg_iov[i].iov_len : len;
+        weft__annotate_written(message->msg_iov[i].iov_base, n);
+        len -= n;
+    }
+    if (message->msg_name)
+        weft__annotate_written(message->msg_name, message->msg_namelen);
+    if (message->msg_control)
+        weft__annotate_written(message->msg_control, message->msg_controllen);
+}
+
 /** What the kernel wrote beside the result. */
 static void take_written(struct weft__op *op, ssize_t result)
 {
     if (op->code == WEFT__OP_READ || op->code == WEFT__OP_RECV)
         weft__annotate_written(op->buf, (size_t)result < op->len ? (size_t)result : op->len);
+    if (op->code == WEFT__OP_RECVMSG)
+        take_message(op->buf, (size_t)result);
     if (!op->address || !op->address_len)
         return;
     if (op->code == WEFT__OP_RECV) {
