@@ -349,7 +349,7 @@ static int run_child(struct child *child, const int report[2], pid_t *ret_pid, i
                      int *ret_step)
 {
     size_t size = STACK_SIZE + child->how->fd_count * sizeof *child->sources;
-    void *memory;
+    void *memory = NULL;
     int pidfd, rc = weft__sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0, &memory);
     if (rc < 0) {
