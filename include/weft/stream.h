@@ -30,6 +30,8 @@
  *   - After weft_stream_abort, and when another task closes the stream: -WEFT_ECLOSED.
  *   - Nothing is sent behind the program's back: what was put lies in the buffer until a flush, a
  *     write, a shutdown or a close, or until the buffer is full.
+ *   - A write to a pipe that nobody reads any more gives -EPIPE and raises SIGPIPE, unless that is
+ *     ignored, as it is under weft_run. Sockets never raise it.
  *
  * Beside those, every waiting call may give -ECANCELED, -ENOMEM, and what the system says of the
  * connection (-ECONNRESET, -EPIPE, -ETIMEDOUT ...). All calls are for the thread of the stream's
@@ -138,6 +140,10 @@ WEFT_API WEFT_MUST_CHECK ssize_t weft_stream_read_until(struct weft_stream *stre
 /** A line with its "\n", as weft_stream_read_until, except that the last one may lack it. */
 WEFT_API WEFT_MUST_CHECK ssize_t weft_stream_read_line(struct weft_stream *stream, char **ret);
 
+/** Waits until something is buffered, and gives all that is, in *ret, without taking it: how many
+ *  bytes; 0 at the end. They are good until the next reading call. */
+WEFT_API WEFT_MUST_CHECK ssize_t weft_stream_peek(struct weft_stream *stream, char **ret);
+
 /** How many bytes were received and not read. Plain. */
 WEFT_API size_t weft_stream_buffered(const struct weft_stream *stream);
 
@@ -191,21 +197,39 @@ WEFT_API WEFT_MUST_CHECK int weft_stream_shutdown(struct weft_stream *stream);
 WEFT_API WEFT_MUST_CHECK int64_t weft_stream_copy(struct weft_stream *from, struct weft_stream *to,
                                                   int64_t len);
 
+/**
+ * Moves bytes both ways until both streams have ended; the end of one is told to the other by a
+ * half-close, where its kind has one. `moved`, NULL or two counters that begin at any value, grows
+ * as bytes are moved: [0] from `a` to `b`, [1] from `b` to `a`. 0, or the first failure of either
+ * direction, which cuts the other one.
+ */
+WEFT_API WEFT_MUST_CHECK int weft_stream_relay(struct weft_stream *a, struct weft_stream *b,
+                                               uint64_t moved[2]);
+
 /* Ending one. */
 
 /**
  * Closes and frees. Sends what was put before, which may take as long as the other side likes,
  * except under cancellation, when the write side is broken, or when another task is writing: what
  * is unsent is then dropped, and the connection is reset, so that the other side cannot take a part
- * for the whole. Tasks that read or write get -WEFT_ECLOSED, and are waited for. Releasing: the
- * stream is gone whatever it returns. NULL is fine: 0. The first that failed of flush and close;
- * -ECANCELED something was dropped for a cancellation.
+ * for the whole. (Pipes and Unix sockets know no reset: there it is an end.) Tasks that read or
+ * write get -WEFT_ECLOSED, and are waited for. Releasing: the stream is gone whatever it returns.
+ * NULL is fine: 0. The first that failed of flush and close; -ECANCELED something was dropped for a
+ * cancellation.
  */
 WEFT_API int weft_stream_close(struct weft_stream *stream);
 
 /** Drops what is buffered and resets the connection; tasks that read or write get -WEFT_ECLOSED.
  *  weft_stream_close must follow. Releasing. */
 WEFT_API void weft_stream_abort(struct weft_stream *stream);
+
+/**
+ * Takes the descriptor out, open and still owned by the engine (weft_close must close it), and
+ * frees the stream. Plain. The descriptor, or the stream stays: -EBUSY a task is using it,
+ * -ENOTEMPTY bytes are buffered (see weft_stream_read, weft_stream_flush), -ENOTSUP there is not
+ * exactly one, -WEFT_ECLOSED.
+ */
+WEFT_API int weft_stream_detach(struct weft_stream *stream);
 
 /* What it is. */
 
@@ -250,6 +274,8 @@ struct weft_stream_ops {
     void (*abort)(void *self);
     /** Plain: the descriptor. Optional: -ENOTSUP. */
     int (*fd)(const void *self);
+    /** Plain: gives the descriptor up; free follows, and no close. Optional: -ENOTSUP. */
+    int (*detach)(void *self);
     /** Plain: the name of this side, or of the other with `peer`. Optional: -ENOTSUP. */
     int (*address)(const void *self, int peer, struct weft_address *ret);
 };

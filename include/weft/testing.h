@@ -13,6 +13,7 @@
  *     leaks        descriptors, loops, tasks and memory, before and after
  *     sequencer    steps of several tasks in a fixed order
  *     look         was that call a wait point?
+ *     streams      does a kind of stream keep the rules?
  *
  *     ┌ program ──── loop ──── faults ──── world ┐     every layer is a struct weft_sys, and each
  *     │  tasks      schedule   n-th call   clock │     can be left out: a fault table may stand
@@ -25,6 +26,7 @@
 #define WEFT_TESTING_H
 
 #include <weft/error.h>
+#include <weft/stream.h>
 #include <weft/sys.h>
 #include <weft/types.h>
 #include <weft/wait.h>
@@ -696,6 +698,30 @@ WEFT_API void weft_testing_look_begin(struct weft_testing_look *look);
  *  run. The call's own result says nothing about that: one that could complete at once is a wait
  * point, too. Plain. */
 WEFT_API int weft_testing_looked(const struct weft_testing_look *look);
+
+/* Streams. */
+
+/**
+ * Makes two new streams of a kind: what is written to one is read from the other, both ways. They
+ * are the caller's. 0, or negative with both untouched. May wait.
+ */
+typedef int weft_testing_pair_fn(void *arg, struct weft_stream **ret_a, struct weft_stream **ret_b);
+
+/**
+ * Runs a kind of stream through the rules of weft/stream.h, with a fresh pair for each: bytes come
+ * whole and in order, alone and both ways at once, in vectors and one at a time; a read waits, and
+ * what is cut loses nothing; a write waits when nobody reads; ends, half-closes, closes and resets
+ * are told to the other side and to those who wait; every call looks for cancellation.
+ *
+ * Each rule that is broken is printed to stderr in one line:
+ *
+ *     weft: stream kind "xor": a cut read loses nothing: line 210 of conformance.c: n == 3
+ *
+ * Waiting: in a task, on any engine. A second or two of real time, where the clock is real, and up
+ * to 20 for a rule that is broken. SIGPIPE must be ignored, as weft_run does, for kinds that may
+ * raise it. How many rules are broken; what `make` gives when it fails; -ECANCELED.
+ */
+WEFT_API WEFT_MUST_CHECK int weft_testing_stream_conformance(weft_testing_pair_fn *make, void *arg);
 
 WEFT_END
 

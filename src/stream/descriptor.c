@@ -15,6 +15,7 @@
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <termios.h>
 #include <unistd.h>
 
 /** A stream of these kinds. */
@@ -99,6 +100,12 @@ static int file_fd(const void *self)
     return file->in >= 0 ? file->in : file->out >= 0 ? file->out : -EBADF;
 }
 
+static int file_detach(void *self)
+{
+    struct file *file = self;
+    return file->in == file->out ? file->in : -ENOTSUP;
+}
+
 static int file_address(const void *self, int peer, struct weft_address *ret)
 {
     const struct file *file = self;
@@ -109,13 +116,14 @@ static int file_address(const void *self, int peer, struct weft_address *ret)
     {                                                                                              \
         .size = sizeof(struct weft_stream_ops), .kind = (word), .read = file_read,                 \
         .writev = file_writev, .shutdown = file_shutdown, .close = file_close, .free = file_free,  \
-        .abort = file_abort, .fd = file_fd, .address = (address_fn)                                \
+        .abort = file_abort, .fd = file_fd, .detach = file_detach, .address = (address_fn)         \
     }
 
 static const struct weft_stream_ops tcp_ops = FILE_OPS("tcp", file_address);
 static const struct weft_stream_ops unix_ops = FILE_OPS("unix", file_address);
 static const struct weft_stream_ops socket_ops = FILE_OPS("socket", file_address);
 static const struct weft_stream_ops pipe_ops = FILE_OPS("pipe", NULL);
+static const struct weft_stream_ops terminal_ops = FILE_OPS("terminal", NULL);
 static const struct weft_stream_ops device_ops = FILE_OPS("device", NULL);
 static const struct weft_stream_ops regular_ops = FILE_OPS("file", NULL);
 
@@ -149,6 +157,7 @@ static int find_kind(int fd, const struct weft_stream_ops **ret)
 {
     const struct weft_sys *sys = weft__sys_current();
     struct stat status;
+    struct termios modes;
     int rc = sys->fstat(sys, fd, &status);
     if (rc < 0)
         return rc;
@@ -158,8 +167,10 @@ static int find_kind(int fd, const struct weft_stream_ops **ret)
         return -EISDIR;
     if (S_ISFIFO(status.st_mode))
         *ret = &pipe_ops;
+    else if (S_ISREG(status.st_mode))
+        *ret = &regular_ops;
     else
-        *ret = S_ISREG(status.st_mode) ? &regular_ops : &device_ops;
+        *ret = sys->tcgetattr(sys, fd, &modes) == 0 ? &terminal_ops : &device_ops;
     return 0;
 }
 

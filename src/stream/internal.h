@@ -9,6 +9,7 @@
  *     copy.c         from one stream to another
  *     descriptor.c   the kinds that have a descriptor
  *     memory.c       the pair in memory
+ *     conformance.c  the rules that every kind keeps, as a program
  *
  * A kind knows nothing of buffers and of who may call: it moves bytes. stream.c, read.c and write.c
  * see to it that at most one task reads and one writes, and that nobody is inside when a kind is
@@ -25,6 +26,8 @@
 
 /** How many bytes a buffer has at least; reads of as many need none. */
 #define WEFT__STREAM_CHUNK 4096
+/** How many bytes a buffer may have without being asked why: an empty one of more is freed. */
+#define WEFT__STREAM_LARGE ((size_t)64 << 10)
 
 /** Bytes that were added and not taken. */
 struct weft__bytes {

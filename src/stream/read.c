@@ -33,8 +33,8 @@ int weft__stream_enter_read(struct weft_stream *stream)
 void weft__stream_leave_read(struct weft_stream *stream)
 {
     /* What a large read_exactly needed is not kept. */
-    if (weft__bytes_count(&stream->in) == 0 && stream->in.size / 4 > stream->limit &&
-        stream->held_at == 0)
+    if (stream->in.size > WEFT__STREAM_LARGE && stream->in.size / 4 > stream->limit &&
+        weft__bytes_count(&stream->in) == 0 && stream->held_at == 0)
         weft__bytes_free(stream->loop, &stream->in);
     stream->reading = false;
     weft__stream_left(stream);
@@ -46,7 +46,8 @@ static ssize_t receive(struct weft_stream *stream, void *buf, size_t len)
     if (stream->ended)
         return stream->end;
     ssize_t n = weft__stream_result(stream, stream->ops->read(stream->self, buf, len));
-    if (n <= 0 && n != -ECANCELED && n != -ENOMEM) {
+    /* A refusal says nothing of the connection. */
+    if (n <= 0 && n != -ECANCELED && n != -ENOMEM && n != -EBUSY) {
         stream->ended = true;
         stream->end = (int)n;
     }
@@ -205,6 +206,21 @@ ssize_t weft_stream_read_line(struct weft_stream *stream, char **ret)
 {
     static const struct separator newline = {"\n", 1, true};
     return read_until(stream, &newline, ret);
+}
+
+ssize_t weft_stream_peek(struct weft_stream *stream, char **ret)
+{
+    ssize_t n = weft__stream_enter_read(stream);
+    if (n < 0)
+        return n;
+    if (weft__bytes_count(&stream->in) == 0)
+        n = weft__stream_fill(stream);
+    if (n >= 0)
+        n = (ssize_t)weft__bytes_count(&stream->in);
+    if (n > 0)
+        *ret = stream->in.at + stream->in.start;
+    weft__stream_leave_read(stream);
+    return n;
 }
 
 size_t weft_stream_buffered(const struct weft_stream *stream)

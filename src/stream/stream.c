@@ -119,6 +119,16 @@ static int flush_last(struct weft_stream *stream)
     return rc;
 }
 
+/** Frees what nobody is inside of any more. */
+static void dispose(struct weft_stream *stream)
+{
+    if (stream->ops->free)
+        stream->ops->free(stream->self);
+    weft__bytes_free(stream->loop, &stream->in);
+    weft__bytes_free(stream->loop, &stream->out);
+    (void)weft_loop_realloc(stream->loop, stream, 0);
+}
+
 int weft_stream_close(struct weft_stream *stream)
 {
     int flushed = 0;
@@ -129,17 +139,28 @@ int weft_stream_close(struct weft_stream *stream)
         flushed = flush_last(stream);
     int closed = end(stream, broken || flushed < 0);
     wait_for_others(stream);
-    if (stream->ops->free)
-        stream->ops->free(stream->self);
-    weft__bytes_free(stream->loop, &stream->in);
-    weft__bytes_free(stream->loop, &stream->out);
-    (void)weft_loop_realloc(stream->loop, stream, 0);
+    dispose(stream);
     return flushed < 0 ? flushed : closed;
 }
 
 void weft_stream_abort(struct weft_stream *stream)
 {
     (void)end(stream, true);
+}
+
+int weft_stream_detach(struct weft_stream *stream)
+{
+    if (stream->closed)
+        return -WEFT_ECLOSED;
+    if (stream->reading || stream->writing)
+        return -EBUSY;
+    if (weft__bytes_count(&stream->in) > 0 || weft__bytes_count(&stream->out) > 0)
+        return weft_fail_at(-ENOTEMPTY, "", "detach: %zu bytes are unread and %zu unsent",
+                            weft__bytes_count(&stream->in), weft__bytes_count(&stream->out));
+    int fd = stream->ops->detach ? stream->ops->detach(stream->self) : -ENOTSUP;
+    if (fd >= 0)
+        dispose(stream);
+    return fd;
 }
 
 /* What it is. */

@@ -3,7 +3,7 @@
  * test_write.c: the writing calls of streams
  *
  * Writing at once and through the buffer, in one piece and in vectors; what waits for whom, what a
- * cut leaves, the half-close, and copies from one stream to another.
+ * cut leaves, and the half-close. Copies and relays are in test_copy.c.
  */
 #include "stream_test.h"
 
@@ -183,43 +183,5 @@ TASK_TEST(a_put_waits_above_the_high_mark_until_the_low_one)
         weft_go(&s, shut_down, ends[1]);
         CHECK_EQ(hear_all(ends[0]), unsent);
         CHECK_EQ(weft_scope_exit(&s, 0), 0);
-    }
-}
-
-static int copy_all(struct weft_stream *from, struct weft_stream *to)
-{
-    return (int)weft_stream_copy(from, to, WEFT_STREAM_ALL);
-}
-WEFT_TASK(copy_all, struct weft_stream *, struct weft_stream *);
-
-TASK_TEST(a_copy_of_a_stream_to_itself_is_an_echo)
-{
-    EACH_STREAM(kind, NULL, ends)
-    {
-        struct weft_scope s;
-        struct weft_task *task;
-        int total = 0;
-        weft_scope_enter(&s, WEFT_FOREVER);
-        CHECK_EQ(weft_spawn(&s, &task, copy_all, ends[0], ends[0]), 0);
-        say(ends[1], "hello");
-        hear(ends[1], "hello");
-        say(ends[1], "again");
-        hear(ends[1], "again");
-        CHECK_EQ(weft_stream_shutdown(ends[1]), 0);
-        CHECK_EQ(weft_join(task, &total), 0);
-        CHECK_EQ(total, 10);
-        CHECK_EQ(weft_scope_exit(&s, 0), 0);
-    }
-}
-
-TASK_TEST(a_copy_of_so_many_bytes_leaves_the_rest)
-{
-    EACH_STREAM(kind, NULL, ends)
-    {
-        say(ends[1], "abcdef");
-        CHECK_EQ(weft_stream_copy(ends[0], ends[0], 4), 4);
-        hear(ends[1], "abcd");
-        hear(ends[0], "ef");
-        CHECK_EQ(weft_stream_copy(ends[0], ends[0], 0), 0);
     }
 }

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_copy.c: from one stream to another
+ *
+ * Copies and relays: an echo, so many bytes and no more, what a cut leaves on either side, and how
+ * an end travels through a relay in each direction.
+ */
+#include "stream_test.h"
+
+static int copy_all(struct weft_stream *from, struct weft_stream *to)
+{
+    return (int)weft_stream_copy(from, to, WEFT_STREAM_ALL);
+}
+WEFT_TASK(copy_all, struct weft_stream *, struct weft_stream *);
+
+TASK_TEST(a_copy_of_a_stream_to_itself_is_an_echo)
+{
+    EACH_STREAM(kind, NULL, ends)
+    {
+        struct weft_scope s;
+        struct weft_task *task;
+        int total = 0;
+        weft_scope_enter(&s, WEFT_FOREVER);
+        CHECK_EQ(weft_spawn(&s, &task, copy_all, ends[0], ends[0]), 0);
+        say(ends[1], "hello");
+        hear(ends[1], "hello");
+        say(ends[1], "again");
+        hear(ends[1], "again");
+        CHECK_EQ(weft_stream_shutdown(ends[1]), 0);
+        CHECK_EQ(weft_join(task, &total), 0);
+        CHECK_EQ(total, 10);
+        CHECK_EQ(weft_scope_exit(&s, 0), 0);
+    }
+}
+
+TASK_TEST(a_copy_of_so_many_bytes_leaves_the_rest)
+{
+    EACH_STREAM(kind, NULL, ends)
+    {
+        say(ends[1], "abcdef");
+        CHECK_EQ(weft_stream_copy(ends[0], ends[0], 4), 4);
+        hear(ends[1], "abcd");
+        hear(ends[0], "ef");
+        CHECK_EQ(weft_stream_copy(ends[0], ends[0], 0), 0);
+    }
+}
+
+TASK_TEST(a_copy_that_is_cut_keeps_what_was_not_taken)
+{
+    static char much[1 << 20];
+    fill_pattern(much, sizeof much);
+    EACH_STREAM(kind, NULL, ends)
+    {
+        const struct weft_stream_options small = {.high_water = 1000};
+        struct weft_stream *out[2];
+        static char got[3000];
+        make_memory(&small, out);
+        CHECK_EQ(weft_stream_write_all(ends[1], much, sizeof got), 0);
+        CHECK_ERR(weft_within(WEFT_MS, weft_stream_copy(ends[0], out[0], WEFT_STREAM_ALL)),
+                  -ETIMEDOUT);
+        CHECK_EQ(weft_stream_read_exactly(out[1], got, 1000), 0);
+        CHECK_EQ(weft_stream_copy(ends[0], out[0], 500), 500);
+        CHECK_EQ(weft_stream_read_exactly(out[1], got + 1000, 500), 0);
+        CHECK_EQ(weft_stream_read_exactly(ends[0], got + 1500, 1500), 0);
+        CHECK_MEM(got, much, sizeof got);
+        close_streams(out);
+    }
+}
+
+TASK_TEST(a_copy_sends_first_what_was_put)
+{
+    EACH_STREAM(kind, NULL, ends)
+    {
+        CHECK_EQ(weft_stream_put(ends[0], "first ", 6), 0);
+        say(ends[1], "then");
+        CHECK_EQ(weft_stream_copy(ends[0], ends[0], 4), 4);
+        hear(ends[1], "first then");
+    }
+}
+
+static int relay(struct weft_stream *a, struct weft_stream *b, uint64_t *moved)
+{
+    return weft_stream_relay(a, b, moved);
+}
+WEFT_TASK(relay, struct weft_stream *, struct weft_stream *, uint64_t *);
+
+TASK_TEST(a_relay_moves_both_ways_and_passes_each_end_on)
+{
+    EACH_STREAM(kind, NULL, left)
+    {
+        struct weft_stream *right[2];
+        struct weft_scope s;
+        uint64_t moved[2] = {10, 20};
+        kind->make(NULL, right);
+        weft_scope_enter(&s, WEFT_FOREVER);
+        weft_go(&s, relay, left[1], right[0], moved);
+        say(left[0], "question");
+        CHECK_EQ(weft_stream_shutdown(left[0]), 0);
+        hear(right[1], "question");
+        CHECK_EQ(hear_all(right[1]), 0);
+        say(right[1], "the answer");
+        CHECK_EQ(weft_stream_shutdown(right[1]), 0);
+        hear(left[0], "the answer");
+        CHECK_EQ(hear_all(left[0]), 0);
+        CHECK_EQ(weft_scope_exit(&s, 0), 0);
+        CHECK_EQ(moved[0], 10 + 8);
+        CHECK_EQ(moved[1], 20 + 10);
+        close_streams(right);
+    }
+}
+
+static int abort_later(struct weft_stream *stream)
+{
+    turn();
+    weft_stream_abort(stream);
+    return 0;
+}
+WEFT_TASK(abort_later, struct weft_stream *);
+
+TASK_TEST(a_failure_in_one_direction_ends_a_relay)
+{
+    struct weft_stream *left[2];
+    struct weft_stream *right[2];
+    struct weft_scope s;
+    make_memory(NULL, left);
+    make_memory(NULL, right);
+    weft_scope_enter(&s, WEFT_FOREVER);
+    weft_go(&s, abort_later, right[1]);
+    CHECK_ERR(weft_stream_relay(left[1], right[0], NULL), -ECONNRESET);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+    close_streams(left);
+    close_streams(right);
+}
+
+TASK_TEST(a_relay_that_is_cancelled_leaves_both_streams_usable)
+{
+    EACH_STREAM(kind, NULL, left)
+    {
+        struct weft_stream *right[2];
+        kind->make(NULL, right);
+        CHECK_ERR(weft_within(WEFT_MS, weft_stream_relay(left[1], right[0], NULL)), -ETIMEDOUT);
+        say(left[0], "x");
+        hear(left[1], "x");
+        say(right[0], "y");
+        hear(right[1], "y");
+        close_streams(right);
+    }
+}
