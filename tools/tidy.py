@@ -39,6 +39,7 @@ INCLUDE_LAW = {
     "stream": ["loop/poller.h", "base/"],
     "serve": ["loop/poller.h", "base/"],
     "thread": ["loop/poller.h", "base/"],
+    "transport": ["loop/poller.h", "base/"],
     "os": ["loop/poller.h", "base/"],
     "testing": ["task/", "loop/", "loop/poller/sim.h",
                 "loop/poller/io_uring/abi.h", "base/"],

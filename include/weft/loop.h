@@ -188,14 +188,15 @@ WEFT_API void weft_loop_wake(struct weft_loop *loop);
 /**
  * Calls fn(arg) in each turn in which `fd` is readable (level-triggered), until removed; replaces
  * an earlier reader. A regular file is always readable. Plain. -EBADF; -EBUSY a raw wait of a task
- * is on this descriptor and direction; -ENOMEM.
+ * is on this descriptor and direction, or a transport has it (weft/transport.h); -ENOMEM.
  */
 WEFT_API int weft_loop_add_reader(struct weft_loop *loop, int fd, weft_callback_fn *fn, void *arg);
 
 /** As weft_loop_add_reader for writability. */
 WEFT_API int weft_loop_add_writer(struct weft_loop *loop, int fd, weft_callback_fn *fn, void *arg);
 
-/** Removes a reader; its callback does not run any more. 1, or 0 when there was none. Plain. */
+/** Removes a reader; its callback does not run any more. 1, or 0 when there was none; -EBUSY a
+ *  transport has the descriptor. Plain. */
 WEFT_API int weft_loop_remove_reader(struct weft_loop *loop, int fd);
 
 /** Removes a writer; see weft_loop_remove_reader. */

@@ -26,6 +26,7 @@
 #include <weft/sys.h>
 #include <weft/task.h>
 #include <weft/terminal.h>
+#include <weft/transport.h>
 #include <weft/types.h>
 #include <weft/wait.h>
 

@@ -179,6 +179,8 @@ int weft__descriptor_refusal(const struct weft__descriptor *descriptor, const st
 {
     if (descriptor->flags & WEFT__DESCRIPTOR_CLOSING)
         return -EBADF;
+    if (descriptor->flags & WEFT__DESCRIPTOR_HELD)
+        return -EBUSY;
     int both = op->code == WEFT__OP_POLL;
     for (int direction = 0; direction < 2; direction++) {
         unsigned ready = direction == WEFT__DIRECTION_IN ? POLLIN : POLLOUT;

@@ -20,7 +20,7 @@
 #include "base/list.h"
 #include "base/options.h"
 #include "base/slab.h"
-#include "loop/poller_backend.h"
+#include "loop/poller.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -63,14 +63,6 @@ struct weft__timer {
     weft_callback_fn *fn;
     /** Its argument. */
     void *arg;
-};
-
-/** Something that was scheduled and owns memory: freed unrun when its loop is freed first. */
-struct weft__errand {
-    /** Membership in loop->errands. */
-    struct weft_link link;
-    /** Takes it off the list and frees it. */
-    void (*drop)(struct weft__errand *errand);
 };
 
 /** A value that somebody keeps in the loop; see weft_loop_set_local. */
@@ -159,6 +151,8 @@ struct weft_loop {
     struct weft_link errands;
     /** Who waits until nothing can go on: struct weft__quiet. */
     struct weft_link quiet;
+    /** What callbacks read into; NULL until the first; see weft__loop_scratch. */
+    void *scratch;
     /** What the kernel has yet to give back although no task waits for it; see weft__loop_owe. */
     size_t owed;
     /** What other threads posted, newest first. */

@@ -104,8 +104,9 @@ int weft_loop_create(const struct weft_loop_options *asked, struct weft_loop **r
 
 static void drop_errands(struct weft_loop *loop)
 {
-    weft__list_each(link, &loop->errands)
-    {
+    /* One may take others with it. */
+    struct weft_link *link;
+    while ((link = weft__list_first(&loop->errands)) != NULL) {
         struct weft__errand *errand = weft__container(link, struct weft__errand, link);
         errand->drop(errand);
     }
@@ -183,6 +184,8 @@ static void loop_close(struct weft_loop *loop)
     weft__heap_fini(&loop->timers); /* before the handles, whose timers it marks */
     weft__slab_fini(&loop->handles);
     loop->sys->realloc(loop->sys, loop->ready.ring, 0);
+    if (loop->scratch)
+        loop->sys->realloc(loop->sys, loop->scratch, 0);
     weft__backend_close(loop);
     loop->sys->realloc(loop->sys, loop, 0);
 }

@@ -3,8 +3,9 @@
  * poller.h: operations on descriptors (for the layers above; implementers: loop/poller_backend.h)
  *
  * net fills a `struct weft__op`, submits it to the loop, and parks until done() wakes it. The same
- * three calls serve every engine. Receivers of signals stand here too: they are the other thing
- * that the world brings.
+ * three calls serve every engine. The callback tier, which has no task to park, watches descriptors
+ * that it holds, and schedules what it has to tell. Receivers of signals stand here too: they are
+ * the other thing that the world brings.
  */
 #ifndef WEFT_LOOP_POLLER_H
 #define WEFT_LOOP_POLLER_H
@@ -98,5 +99,43 @@ int weft__loop_check_thread(const struct weft_loop *loop);
 
 /** The calling thread's running loop's table, or weft_sys_default. */
 const struct weft_sys *weft__sys_current(void);
+
+/* For the callback tier. */
+
+/** Something that goes with its loop: freed unrun when the loop is freed first. */
+struct weft__errand {
+    /** Membership in loop->errands. */
+    struct weft_link link;
+    /** Takes it off the list and frees it. */
+    void (*drop)(struct weft__errand *errand);
+};
+
+/** Notes a thing that goes with the loop and reserves a place in the ready ring for it: 0 or
+ *  -ENOMEM. */
+int weft__loop_enter(struct weft_loop *loop, struct weft__errand *errand,
+                     void (*drop)(struct weft__errand *errand));
+/** Takes it off; it does not stand in the ring. */
+void weft__loop_leave(struct weft_loop *loop, struct weft__errand *errand);
+/** Schedules fn(arg); who entered may stand in the ring once. */
+void weft__loop_schedule(struct weft_loop *loop, weft_callback_fn *fn, void *arg);
+
+/**
+ * Holds a descriptor for one user: watches and raw waits of others get -EBUSY from now on, until it
+ * is closed. 0; -EBUSY it is held, watched or waited on already; -EBADF, -ENOMEM.
+ */
+int weft__loop_hold(struct weft_loop *loop, int fd);
+/** Lets it go without closing it. */
+void weft__loop_unhold(struct weft_loop *loop, int fd);
+/** weft_loop_add_reader and add_writer, or with fn NULL their removal, for who holds it. */
+int weft__loop_watch(struct weft_loop *loop, int fd, enum weft__direction direction,
+                     weft_callback_fn *fn, void *arg);
+/** Makes an operation's system call, without blocking whatever the file's mode is: 1, with
+ *  op->result; 0: not now. */
+int weft__loop_try(struct weft_loop *loop, struct weft__op *op);
+
+/** Bytes of weft__loop_scratch. */
+#define WEFT__SCRATCH_SIZE 262144
+/** Room that a callback may read into; the next one that asks has the same. NULL out of memory. */
+void *weft__loop_scratch(struct weft_loop *loop);
 
 #endif

@@ -175,6 +175,8 @@ struct weft__watch {
 #define WEFT__DESCRIPTOR_ALWAYS 4u
 /** A watch that keeps no run alive (the loop's own wake-up). */
 #define WEFT__DESCRIPTOR_QUIET 8u
+/** One user has it for itself (a transport): watches and operations of others give -EBUSY. */
+#define WEFT__DESCRIPTOR_HELD 16u
 /** From this bit on: what was found out about an owned descriptor's file; see op->engine_flags. */
 #define WEFT__DESCRIPTOR_KIND_SHIFT 16
 
@@ -306,7 +308,7 @@ struct weft__descriptor *weft__descriptor_find(const struct weft__poller *poller
 unsigned weft__descriptor_wants(const struct weft__descriptor *descriptor);
 /** Nonzero poll bits of a direction: those that let its operations go on. */
 unsigned weft__direction_events(enum weft__direction direction);
-/** Why an op may not join the queue: -EBADF closing, -EBUSY a watch; else 0. */
+/** Why an op may not join the queue: -EBADF closing, -EBUSY held or a watch; else 0. */
 int weft__descriptor_refusal(const struct weft__descriptor *descriptor, const struct weft__op *op);
 /** Whether any op queues, in either direction. */
 int weft__descriptor_busy(const struct weft__descriptor *descriptor);

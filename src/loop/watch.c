@@ -89,10 +89,20 @@ int weft__watch_quiet(struct weft_loop *loop, int fd, void (*fn)(void *), void *
     return rc < 0 ? rc : 0;
 }
 
+/** Why a program may not touch the watches of a descriptor, or 0. */
+static int watch_refusal(const struct weft_loop *loop, int fd)
+{
+    int rc = weft__loop_check(loop);
+    if (rc < 0)
+        return rc;
+    const struct weft__descriptor *entry = weft__descriptor_find(loop->poller, fd);
+    return entry && entry->flags & WEFT__DESCRIPTOR_HELD ? -EBUSY : 0;
+}
+
 static int add_watch(struct weft_loop *loop, int fd, enum weft__direction direction,
                      weft_callback_fn *fn, void *arg)
 {
-    int rc = weft__loop_check(loop);
+    int rc = watch_refusal(loop, fd);
     if (rc < 0)
         return rc;
     rc = set_watch(loop, fd, direction, fn, arg);
@@ -101,7 +111,7 @@ static int add_watch(struct weft_loop *loop, int fd, enum weft__direction direct
 
 static int remove_watch(struct weft_loop *loop, int fd, enum weft__direction direction)
 {
-    int rc = weft__loop_check(loop);
+    int rc = watch_refusal(loop, fd);
     return rc < 0 ? rc : set_watch(loop, fd, direction, NULL, NULL);
 }
 
@@ -124,6 +134,70 @@ int weft_loop_remove_writer(struct weft_loop *loop, int fd)
 {
     return remove_watch(loop, fd, WEFT__DIRECTION_OUT);
 }
+
+/* --- For the callback tier ----------------------------------------------------------------- */
+
+int weft__loop_enter(struct weft_loop *loop, struct weft__errand *errand,
+                     void (*drop)(struct weft__errand *errand))
+{
+    int rc = weft__ready_reserve(loop);
+    if (rc == 0)
+        weft__errand_add(loop, errand, drop);
+    return rc;
+}
+
+void weft__loop_leave(struct weft_loop *loop, struct weft__errand *errand)
+{
+    weft__list_remove(&errand->link);
+    weft__ready_unreserve(loop);
+}
+
+void weft__loop_schedule(struct weft_loop *loop, weft_callback_fn *fn, void *arg)
+{
+    weft__ready_push(loop, fn, arg);
+}
+
+int weft__loop_hold(struct weft_loop *loop, int fd)
+{
+    struct weft__descriptor *entry = weft__descriptor_get(loop->poller, fd);
+    if (!entry)
+        return fd < 0 ? -EBADF : -ENOMEM;
+    if (entry->flags & WEFT__DESCRIPTOR_CLOSING)
+        return -EBADF;
+    if (entry->flags & WEFT__DESCRIPTOR_HELD || weft__descriptor_busy(entry) ||
+        entry->watch[WEFT__DIRECTION_IN].fn || entry->watch[WEFT__DIRECTION_OUT].fn)
+        return -EBUSY;
+    entry->flags |= WEFT__DESCRIPTOR_HELD;
+    return 0;
+}
+
+void weft__loop_unhold(struct weft_loop *loop, int fd)
+{
+    struct weft__descriptor *entry = weft__descriptor_find(loop->poller, fd);
+    if (entry)
+        entry->flags &= ~WEFT__DESCRIPTOR_HELD;
+}
+
+int weft__loop_watch(struct weft_loop *loop, int fd, enum weft__direction direction,
+                     weft_callback_fn *fn, void *arg)
+{
+    int rc = set_watch(loop, fd, direction, fn, arg);
+    return rc < 0 ? rc : 0;
+}
+
+int weft__loop_try(struct weft_loop *loop, struct weft__op *op)
+{
+    return weft__readiness_try(loop->poller, op);
+}
+
+void *weft__loop_scratch(struct weft_loop *loop)
+{
+    if (!loop->scratch)
+        loop->scratch = loop->sys->realloc(loop->sys, NULL, WEFT__SCRATCH_SIZE);
+    return loop->scratch;
+}
+
+/* --- Closing ------------------------------------------------------------------------------- */
 
 int weft__close_now(const struct weft_sys *sys, int fd)
 {
