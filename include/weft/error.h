@@ -32,8 +32,23 @@ WEFT_BEGIN
 /** A stream ended in the middle of what was to be read. */
 #define WEFT_EINCOMPLETE (WEFT_ERROR_BASE + 5)
 
+/** Codes of looking names up. */
+#define WEFT_EDNS_BASE (WEFT_ERROR_BASE + 256)
+/** There is no such name. */
+#define WEFT_EDNS_NONAME (WEFT_EDNS_BASE + 1)
+/** The name is there, but has no address of the kind asked for. */
+#define WEFT_EDNS_NODATA (WEFT_EDNS_BASE + 2)
+/** No name server gave an answer; another time one may. */
+#define WEFT_EDNS_AGAIN (WEFT_EDNS_BASE + 3)
+/** A name server refused to answer, or its answer makes no sense. */
+#define WEFT_EDNS_FAIL (WEFT_EDNS_BASE + 4)
+/** There is no such service. */
+#define WEFT_EDNS_SERVICE (WEFT_EDNS_BASE + 5)
+/** Too many look-ups wait in line, or were abandoned and still run. */
+#define WEFT_EDNS_BUSY (WEFT_EDNS_BASE + 6)
+
 /** How many bytes of text a note keeps; longer ones are cut at the end. */
-#define WEFT_NOTE_SIZE 160
+#define WEFT_NOTE_SIZE 512
 
 /** What failed, in words. Strings belong to the note and live as long as it. */
 struct weft_failure {

@@ -2,10 +2,10 @@
 /*
  * error.c: codes as names and as sentences
  *
- * One table of Linux's errno values and one of our own. libc's strerror is not used: it translates
- * by locale, may allocate, and is called by several names with different results; and its texts
- * differ between C libraries, which no log file and no test should notice. Where a platform gives
- * one number two names, the table has the one that POSIX writes first.
+ * One table of Linux's errno values and one for each domain of our own. libc's strerror is not
+ * used: it translates by locale, may allocate, and is called by several names with different
+ * results; and its texts differ between C libraries, which no log file and no test should notice.
+ * Where a platform gives one number two names, the table has the one that POSIX writes first.
  *
  * The notes of tasks (weft_fail and its kin) belong to the task layer.
  */
@@ -164,19 +164,42 @@ static const struct entry weft_table[] = {
     [WEFT_EINCOMPLETE - WEFT_ERROR_BASE] = {"WEFT_EINCOMPLETE", "ended in the middle"},
 };
 
+static const struct entry dns_table[] = {
+    [WEFT_EDNS_NONAME - WEFT_EDNS_BASE] = {"WEFT_EDNS_NONAME", "no such name"},
+    [WEFT_EDNS_NODATA -
+        WEFT_EDNS_BASE] = {"WEFT_EDNS_NODATA", "the name has no address of this kind"},
+    [WEFT_EDNS_AGAIN - WEFT_EDNS_BASE] = {"WEFT_EDNS_AGAIN", "no name server gave an answer"},
+    [WEFT_EDNS_FAIL - WEFT_EDNS_BASE] = {"WEFT_EDNS_FAIL", "a name server refused to answer"},
+    [WEFT_EDNS_SERVICE - WEFT_EDNS_BASE] = {"WEFT_EDNS_SERVICE", "no such service"},
+    [WEFT_EDNS_BUSY - WEFT_EDNS_BASE] = {"WEFT_EDNS_BUSY", "too many look-ups are under way"},
+};
+
 #define COUNT(table) (sizeof(table) / sizeof *(table))
+
+/** Codes that follow each other. */
+static const struct domain {
+    /** The number of the first. */
+    unsigned base;
+    /** How many. */
+    unsigned count;
+    /** They. */
+    const struct entry *table;
+} domains[] = {
+    {0, COUNT(errno_table), errno_table},
+    {WEFT_ERROR_BASE, COUNT(weft_table), weft_table},
+    {WEFT_EDNS_BASE, COUNT(dns_table), dns_table},
+};
 
 /** The entry of a code of either sign, NULL when it is unknown. */
 static const struct entry *find(int code)
 {
     /* INT_MIN has no positive counterpart; in unsigned arithmetic it stays itself, and unknown. */
     unsigned number = code < 0 ? 0u - (unsigned)code : (unsigned)code;
-    const struct entry *entry = NULL;
-    if (number < COUNT(errno_table))
-        entry = &errno_table[number];
-    else if (number >= WEFT_ERROR_BASE && number - WEFT_ERROR_BASE < COUNT(weft_table))
-        entry = &weft_table[number - WEFT_ERROR_BASE];
-    return entry && entry->name ? entry : NULL;
+    for (const struct domain *domain = domains; domain < domains + COUNT(domains); domain++)
+        if (number >= domain->base && number - domain->base < domain->count)
+            return domain->table[number - domain->base].name ? &domain->table[number - domain->base]
+                                                             : NULL;
+    return NULL;
 }
 
 const char *weft_strerror(int code)

@@ -37,6 +37,18 @@ TEST(wefts_own_codes_are_known)
         CHECK(strncmp(weft_strerror(code), "unknown", 7) != 0);
 }
 
+TEST(codes_of_names_are_a_domain_of_their_own)
+{
+    CHECK_STR(weft_strerrorname(-WEFT_EDNS_NONAME), "WEFT_EDNS_NONAME");
+    CHECK_STR(weft_strerror(-WEFT_EDNS_NONAME), "no such name");
+    for (int code = WEFT_EDNS_NONAME; code <= WEFT_EDNS_BUSY; code++) {
+        CHECK(strncmp(weft_strerrorname(code), "WEFT_EDNS_", 10) == 0);
+        CHECK(strncmp(weft_strerror(-code), "unknown", 7) != 0);
+    }
+    CHECK_STR(weft_strerrorname(WEFT_EDNS_BASE), "E?");
+    CHECK_STR(weft_strerrorname(WEFT_EDNS_BUSY + 1), "E?");
+}
+
 TEST(every_code_that_libc_knows_is_known_and_no_two_share_a_name)
 {
     const char *seen[200];
