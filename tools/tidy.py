@@ -36,6 +36,7 @@ INCLUDE_LAW = {
     "run": ["task/", "coro/", "loop/", "base/"],
     "sync": ["base/"],
     "net": ["loop/poller.h", "base/"],
+    "names": ["loop/poller.h", "base/"],
     "stream": ["loop/poller.h", "base/"],
     "serve": ["loop/poller.h", "base/"],
     "thread": ["loop/poller.h", "base/"],

@@ -83,6 +83,24 @@ WEFT_API int weft_testing_clock_advance(const struct weft_sys *sys, weft_ns dura
 WEFT_API int weft_testing_clock_set_manual(const struct weft_sys *sys, int manual);
 
 /**
+ * Gives the world below `sys` (NULL: of the calling thread's loop) one more address of a name, in
+ * figures and without a port ("192.0.2.1", "2001:db8::1"): look-ups of the name give all that it
+ * has, in the order of these calls, and the address leads back to the first name that has it. What
+ * was not given here is not known there, except addresses in figures and "localhost". Plain. 0;
+ * -EINVAL no address; -ENOMEM; -ENOTSUP there is no world.
+ */
+WEFT_API int weft_testing_name_add(const struct weft_sys *sys, const char *name,
+                                   const char *address);
+
+/** Look-ups of the name fail in the world below `sys` from now on, with `code`: -WEFT_EDNS_NONAME,
+ *  -WEFT_EDNS_NODATA, -WEFT_EDNS_AGAIN, -WEFT_EDNS_FAIL, or a negative errno. Plain. 0; -EINVAL
+ *  another code; else as weft_testing_name_add. */
+WEFT_API int weft_testing_name_fail(const struct weft_sys *sys, const char *name, int code);
+
+/** The world below `sys` knows no name any more. Plain. NULL and no world are fine. */
+WEFT_API void weft_testing_names_clear(const struct weft_sys *sys);
+
+/**
  * Runs program(arg) as a task of a new loop over `sys` (NULL: weft_sys_default), frees the loop,
  * and returns the program's code. Touches nothing of the process. `seed` as in struct
  * weft_loop_options. The errors of weft_loop_create and weft_loop_run_task.

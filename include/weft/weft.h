@@ -16,6 +16,7 @@
 #include <weft/net.h>
 #include <weft/offload.h>
 #include <weft/queue.h>
+#include <weft/resolve.h>
 #include <weft/run.h>
 #include <weft/scope.h>
 #include <weft/select.h>

@@ -232,6 +232,8 @@ struct weft__sim {
     size_t held;
     /** The clock moves only by weft__sim_advance. Any thread. */
     atomic_bool manual;
+    /** Names that the test gave it, in that order. */
+    struct weft_link hosts;
 };
 
 /* sim_world.c */
@@ -362,7 +364,24 @@ void weft__sim_add_messages(struct weft_sys *sys);
 
 /* sim_host.c */
 
+/** A name of a world, with one address or one error. */
+struct weft__sim_host {
+    /** Membership in the world's list. */
+    struct weft_link link;
+    /** What a look-up gives: 0, or as the entry getaddrinfo; then there is no address. */
+    int error;
+    /** The address, without a port. */
+    struct weft__sim_name address;
+    /** The name. */
+    char name[];
+};
+
 /** Puts files, threads, names and processes into a world's table. */
 void weft__sim_add_host(struct weft_sys *sys);
+/** Gives a world one more address of a name, or the error of one. 0; -ENOMEM. */
+int weft__sim_add_name(struct weft__sim *world, const char *name,
+                       const struct weft__sim_name *address, int error);
+/** Forgets all names. */
+void weft__sim_forget_names(struct weft__sim *world);
 
 #endif

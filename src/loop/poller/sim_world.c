@@ -469,6 +469,7 @@ int weft__sim_new(uint64_t seed, const struct weft_sys **ret)
     for (size_t i = 0; i < WEFT__SIM_RANDOM_STREAMS; i++)
         world->random[i] = seed ^ (i * 0xa0761d6478bd642fu);
     weft__list_init(&world->bound);
+    weft__list_init(&world->hosts);
     *ret = &world->sys;
     return 0;
 }
@@ -480,6 +481,7 @@ void weft__sim_free(const struct weft_sys *sys)
         (void)weft__sim_close(world, WEFT__SIM_FD_BASE + (int)i);
     for (size_t i = 0; i < WEFT__SIM_CHUNKS; i++)
         weft__sim_realloc(world->chunks[i], 0);
+    weft__sim_forget_names(world);
     weft__sim_realloc(world, 0);
 }
 
