@@ -31,7 +31,7 @@
  *   - Nothing is sent behind the program's back: what was put lies in the buffer until a flush, a
  *     write, a shutdown or a close, or until the buffer is full.
  *   - A write to a pipe that nobody reads any more gives -EPIPE and raises SIGPIPE, unless that is
- *     ignored, as it is under weft_run. Sockets never raise it.
+ *     ignored, as it is under weft_run. Sockets do not raise it.
  *
  * Beside those, every waiting call may give -ECANCELED, -ENOMEM, and what the system says of the
  * connection (-ECONNRESET, -EPIPE, -ETIMEDOUT ...). All calls are for the thread of the stream's
@@ -53,6 +53,9 @@ struct weft_stream;
 #define WEFT_STREAM_DELAY 1u
 /** The descriptor stays open when the stream is closed, and its flags are left alone. */
 #define WEFT_STREAM_BORROW 2u
+/** Unix sockets: descriptors that come with the bytes are kept for weft_stream_recv_fd, up to 64 at
+ *  a time; without this flag they are closed unseen. */
+#define WEFT_STREAM_PASS_FDS 4u
 
 /** How to make a stream; zero everywhere is the default. */
 struct weft_stream_options {
@@ -185,6 +188,24 @@ WEFT_API size_t weft_stream_unsent(const struct weft_stream *stream);
  *  writes give -EPIPE. 0, also the second time. -ENOTSUP the kind has no half-close. */
 WEFT_API WEFT_MUST_CHECK int weft_stream_shutdown(struct weft_stream *stream);
 
+/* Waiting calls that pass descriptors over Unix sockets. */
+
+/**
+ * Sends `count` descriptors, 1 to 253, with `len` bytes, at least one: 0. What was put goes out
+ * before. They stay the caller's. -EINVAL a count or length out of range, -ENOTSUP no Unix socket,
+ * -EBADF one of them is not open, -ETOOMANYREFS.
+ */
+WEFT_API WEFT_MUST_CHECK int weft_stream_send_fds(struct weft_stream *stream, const int *fds,
+                                                  size_t count, const void *buf, size_t len);
+
+/**
+ * The next descriptor that was received, close-on-exec and the caller's. Reads on while none is
+ * there; the bytes that come stay buffered. Needs WEFT_STREAM_PASS_FDS. -ENOTSUP it was not given;
+ * -WEFT_EINCOMPLETE the stream ended; -EMSGSIZE `limit` bytes are buffered, and none came. When
+ * more than 64 come that nobody took, they are all closed, and reading ends with -EMSGSIZE.
+ */
+WEFT_API WEFT_MUST_CHECK int weft_stream_recv_fd(struct weft_stream *stream);
+
 /* Waiting calls from one stream to another. */
 
 /** A length: to the end. */
@@ -196,6 +217,16 @@ WEFT_API WEFT_MUST_CHECK int weft_stream_shutdown(struct weft_stream *stream);
  */
 WEFT_API WEFT_MUST_CHECK int64_t weft_stream_copy(struct weft_stream *from, struct weft_stream *to,
                                                   int64_t len);
+
+/**
+ * Sends `len` bytes of an open file from `offset` on, or up to its end if that is before; how many.
+ * What was put goes out before. The kernel moves them where it can (a non-blocking socket); else
+ * they are read in pieces of 64 KiB. Either way the loop stands still while the disk is asked. Cut
+ * as weft_stream_write_all. To a socket whose peer is gone it may raise SIGPIPE, as sendfile(2)
+ * does. -EINVAL a negative offset, -ESPIPE not a regular file.
+ */
+WEFT_API WEFT_MUST_CHECK int64_t weft_stream_send_file(struct weft_stream *stream, int fd,
+                                                       int64_t offset, int64_t len);
 
 /**
  * Moves bytes both ways until both streams have ended; the end of one is told to the other by a
@@ -276,6 +307,13 @@ struct weft_stream_ops {
     int (*fd)(const void *self);
     /** Plain: gives the descriptor up; free follows, and no close. Optional: -ENOTSUP. */
     int (*detach)(void *self);
+    /** Waiting: at least one byte, with descriptors, as writev. Optional: -ENOTSUP. */
+    ssize_t (*send_fds)(void *self, const int *fds, size_t count, const void *buf, size_t len);
+    /** Plain: a descriptor that came with the bytes of earlier reads. -EAGAIN none. Optional. */
+    int (*take_fd)(void *self);
+    /** Waiting: at least one byte of an open file, as writev. 0 at its end. -ENOSYS: it must be
+     *  read and written. Optional. */
+    ssize_t (*send_file)(void *self, int fd, int64_t offset, size_t len);
     /** Plain: the name of this side, or of the other with `peer`. Optional: -ENOTSUP. */
     int (*address)(const void *self, int peer, struct weft_address *ret);
 };

@@ -30,13 +30,25 @@ struct file {
     bool socket;
     /** `out` does nothing but write. */
     bool one_way;
-    /** The next close is a reset. */
-    bool reset;
+    /** `out` never blocks by itself. */
+    bool nonblocking;
+    /** Descriptors that came; NULL: they are not wanted. */
+    struct weft__passed *passed;
 };
+
+int weft__stream_poll(const int *fd, int events)
+{
+    int ready = weft_poll(*fd, events);
+    if (ready < 0)
+        return ready;
+    return *fd < 0 ? -EBADF : 0;
+}
 
 static ssize_t file_read(void *self, void *buf, size_t len)
 {
     const struct file *file = self;
+    if (file->passed)
+        return weft__passing_read(&file->in, file->passed, buf, len);
     return weft_read(file->in, buf, len);
 }
 
@@ -91,6 +103,9 @@ static void file_abort(void *self)
 static void file_free(void *self)
 {
     struct file *file = self;
+    if (file->passed)
+        weft__passed_close(file->passed);
+    (void)weft_loop_realloc(file->loop, file->passed, 0);
     (void)weft_loop_realloc(file->loop, file, 0);
 }
 
@@ -112,15 +127,62 @@ static int file_address(const void *self, int peer, struct weft_address *ret)
     return peer ? weft_peer_address(file->out, ret) : weft_local_address(file->out, ret);
 }
 
+static ssize_t file_send_fds(void *self, const int *fds, size_t count, const void *buf, size_t len)
+{
+    const struct file *file = self;
+    return weft__passing_send(&file->out, fds, count, buf, len);
+}
+
+static int file_take_fd(void *self)
+{
+    const struct file *file = self;
+    return file->passed ? weft__passed_take(file->passed) : -ENOTSUP;
+}
+
+static ssize_t file_send_file(void *self, int fd, int64_t offset, size_t len)
+{
+    const struct file *file = self;
+    const struct weft_sys *sys = weft__sys_current();
+    if (!file->nonblocking)
+        return -ENOSYS;
+    for (;;) {
+        int ready = weft__stream_poll(&file->out, POLLOUT);
+        if (ready < 0)
+            return ready;
+        int64_t at = offset;
+        ssize_t n = sys->sendfile(sys, file->out, fd, &at, len);
+        if (n == -EINVAL)
+            return -ENOSYS;
+        if (n != -EAGAIN && n != -EINTR)
+            return n;
+    }
+}
+
 #define FILE_OPS(word, address_fn)                                                                 \
     {                                                                                              \
         .size = sizeof(struct weft_stream_ops), .kind = (word), .read = file_read,                 \
         .writev = file_writev, .shutdown = file_shutdown, .close = file_close, .free = file_free,  \
-        .abort = file_abort, .fd = file_fd, .detach = file_detach, .address = (address_fn)         \
+        .abort = file_abort, .fd = file_fd, .detach = file_detach, .address = (address_fn),        \
+        .send_file = file_send_file                                                                \
     }
 
 static const struct weft_stream_ops tcp_ops = FILE_OPS("tcp", file_address);
-static const struct weft_stream_ops unix_ops = FILE_OPS("unix", file_address);
+static const struct weft_stream_ops unix_ops = {
+    .size = sizeof unix_ops,
+    .kind = "unix",
+    .read = file_read,
+    .writev = file_writev,
+    .shutdown = file_shutdown,
+    .close = file_close,
+    .free = file_free,
+    .abort = file_abort,
+    .fd = file_fd,
+    .detach = file_detach,
+    .send_fds = file_send_fds,
+    .take_fd = file_take_fd,
+    .send_file = file_send_file,
+    .address = file_address,
+};
 static const struct weft_stream_ops socket_ops = FILE_OPS("socket", file_address);
 static const struct weft_stream_ops pipe_ops = FILE_OPS("pipe", NULL);
 static const struct weft_stream_ops terminal_ops = FILE_OPS("terminal", NULL);
@@ -174,12 +236,15 @@ static int find_kind(int fd, const struct weft_stream_ops **ret)
     return 0;
 }
 
-/** Whether it only writes. */
-static bool is_one_way(int fd)
+/** Notes how `out` was opened. */
+static void note_flags(struct file *file)
 {
     const struct weft_sys *sys = weft__sys_current();
-    int flags = sys->fcntl(sys, fd, F_GETFL, 0);
-    return flags >= 0 && (flags & O_ACCMODE) == O_WRONLY;
+    int flags = sys->fcntl(sys, file->out, F_GETFL, 0);
+    if (flags < 0)
+        return;
+    file->nonblocking = file->socket && flags & O_NONBLOCK;
+    file->one_way = !file->socket && file->in == file->out && (flags & O_ACCMODE) == O_WRONLY;
 }
 
 /* Options of TCP. */
@@ -217,6 +282,16 @@ static int own(int fd)
     return rc == -EPERM ? 0 : rc;
 }
 
+/** Makes the queue for descriptors that come. */
+static int want_fds(struct file *file)
+{
+    file->passed = weft_loop_realloc(file->loop, NULL, sizeof *file->passed);
+    if (!file->passed)
+        return -ENOMEM;
+    file->passed->count = 0;
+    return 0;
+}
+
 static int make(const struct file *file, const struct weft_stream_ops *ops,
                 const struct weft_stream_options *options, struct weft_stream **ret)
 {
@@ -226,13 +301,15 @@ static int make(const struct file *file, const struct weft_stream_ops *ops,
         return -ENOMEM;
     *copy = *file;
     int rc = weft_stream_new(ops, copy, options, &stream);
+    if (rc == 0 && ops == &unix_ops && options->flags & WEFT_STREAM_PASS_FDS)
+        rc = want_fds(copy);
     if (rc == 0)
         rc = own(file->in);
     if (rc == 0 && file->out != file->in)
         rc = own(file->out);
     if (rc < 0) {
         (void)weft_loop_realloc(file->loop, stream, 0);
-        (void)weft_loop_realloc(file->loop, copy, 0);
+        file_free(copy);
         return rc;
     }
     *ret = stream;
@@ -253,7 +330,7 @@ static int from_own(int in, int out, const struct weft_stream_options *options,
     if (rc < 0)
         return rc;
     file.socket = ops == &tcp_ops || ops == &unix_ops || ops == &socket_ops;
-    file.one_way = !file.socket && in == out && is_one_way(out);
+    note_flags(&file);
     return make(&file, ops, options, ret);
 }
 

@@ -8,6 +8,8 @@
  *     write.c        the writing calls
  *     copy.c         from one stream to another
  *     descriptor.c   the kinds that have a descriptor
+ *     passing.c      descriptors that travel over Unix sockets
+ *     file.c         an open file into a stream
  *     memory.c       the pair in memory
  *     conformance.c  the rules that every kind keeps, as a program
  *
@@ -132,6 +134,32 @@ int weft__stream_drain(struct weft_stream *stream, size_t target);
 ssize_t weft__stream_send(struct weft_stream *stream, const void *buf, size_t len);
 /** Sends what was put, then all of the vectors: 0. The caller has entered. */
 int weft__stream_send_all(struct weft_stream *stream, const struct iovec *vectors, int count);
+
+/** weft_poll, for a system call right after it: 0 when it is time, or negative. A close while the
+ *  task was on its way back made `*fd` negative, and its number may be another's by now. */
+int weft__stream_poll(const int *fd, int events);
+
+/** How many received descriptors may wait to be taken. */
+#define WEFT__STREAM_PASSED 64
+
+/** Descriptors that were received, the oldest first. */
+struct weft__passed {
+    /** They. */
+    int fds[WEFT__STREAM_PASSED];
+    /** How many. */
+    unsigned count;
+};
+
+/** Reads from a Unix socket and keeps the descriptors that come: as read(2) that waits. `fd` is
+ *  looked at again after a wait: a close makes it negative. */
+ssize_t weft__passing_read(const int *fd, struct weft__passed *passed, void *buf, size_t len);
+/** Writes to a Unix socket with descriptors: as write(2) that waits; see weft__passing_read. */
+ssize_t weft__passing_send(const int *fd, const int *fds, size_t count, const void *buf,
+                           size_t len);
+/** Takes the oldest; -EAGAIN there is none. */
+int weft__passed_take(struct weft__passed *passed);
+/** Closes those that nobody took. */
+void weft__passed_close(struct weft__passed *passed);
 
 /** A result of the kind, as the caller of a stream sees it. */
 static inline ssize_t weft__stream_result(const struct weft_stream *stream, ssize_t result)
