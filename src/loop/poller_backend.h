@@ -177,6 +177,15 @@ struct weft__watch {
 #define WEFT__DESCRIPTOR_QUIET 8u
 /** One user has it for itself (a transport): watches and operations of others give -EBUSY. */
 #define WEFT__DESCRIPTOR_HELD 16u
+/** The engine tells once of whatever comes, from now on, whether somebody waits or not. */
+#define WEFT__DESCRIPTOR_TOLD 32u
+/** It has told of more than bytes: an end, an error, urgent data. */
+#define WEFT__DESCRIPTOR_ALARMED 64u
+/** All that had come was read, so that the engine will tell of more: a try would be in vain. */
+#define WEFT__DESCRIPTOR_DRY 128u
+/** A TCP socket, or surely none; neither: nobody has asked yet. */
+#define WEFT__DESCRIPTOR_TCP 256u
+#define WEFT__DESCRIPTOR_NOT_TCP 512u
 /** From this bit on: what was found out about an owned descriptor's file; see op->engine_flags. */
 #define WEFT__DESCRIPTOR_KIND_SHIFT 16
 
@@ -342,6 +351,9 @@ int weft__readiness_submit(struct weft__poller *poller, struct weft__op *op);
 int weft__readiness_cancel(struct weft__poller *poller, struct weft__op *op);
 /** Tries the system call of an op without blocking: 1 over, op->result is set; 0 not ready. */
 int weft__readiness_try(struct weft__poller *poller, struct weft__op *op);
+/** Nonzero when a try would be in vain for certain: the engine will tell. `descriptor` may be NULL.
+ */
+int weft__readiness_dry(const struct weft__descriptor *descriptor, const struct weft__op *op);
 /** A descriptor is ready as `events` (a poll mask) says: serves its queues, then its watches, then
  *  arms it again as far as wanted. Returns how many completed or were called. */
 int weft__readiness_event(struct weft__poller *poller, struct weft__descriptor *descriptor,

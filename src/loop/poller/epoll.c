@@ -126,7 +126,7 @@ static void leave(struct weft__poller *poller, struct weft__descriptor *descript
         (void)control(poller, EPOLL_CTL_DEL, descriptor, 0);
     descriptor->engine_data = 0;
     descriptor->armed = 0;
-    descriptor->flags &= ~WEFT__DESCRIPTOR_ALWAYS;
+    descriptor->flags &= ~(WEFT__DESCRIPTOR_ALWAYS | WEFT__DESCRIPTOR_TOLD | WEFT__DESCRIPTOR_DRY);
     weft__list_remove(&descriptor->link);
 }
 
@@ -166,6 +166,9 @@ static int engine_arm(struct weft__poller *poller, struct weft__descriptor *desc
         return rc;
     descriptor->engine_data = REGISTERED;
     descriptor->armed = events;
+    descriptor->flags &= ~(WEFT__DESCRIPTOR_TOLD | WEFT__DESCRIPTOR_DRY);
+    if (events == EVERYTHING_ONCE)
+        descriptor->flags |= WEFT__DESCRIPTOR_TOLD;
     return 0;
 }
 
@@ -185,6 +188,9 @@ static int serve(struct weft__poller *poller, const struct epoll_event *event)
         return 0;
     if (descriptor->armed & EPOLLONESHOT)
         descriptor->armed = 0;
+    descriptor->flags &= ~(WEFT__DESCRIPTOR_DRY | WEFT__DESCRIPTOR_ALARMED);
+    if (event->events & ~(uint32_t)(EPOLLIN | EPOLLOUT))
+        descriptor->flags |= WEFT__DESCRIPTOR_ALARMED;
     return weft__readiness_event(poller, descriptor, event->events);
 }
 

@@ -10,6 +10,9 @@
  *                └─ not now ─▶ queue ─▶ arm ─▶ event ─▶ try ─▶ over
  *                                               ▲─ not now ─┘
  *
+ * The first try is left out where it would be in vain for certain: on epoll, after a read that got
+ * less than it had room for.
+ *
  * A try never blocks, whatever the file's flags are, and never changes O_NONBLOCK, which belongs to
  * the open file and is shared with other processes (above all on 0, 1 and 2). How, is poller/try.c.
  *
@@ -117,7 +120,7 @@ int weft__readiness_submit(struct weft__poller *poller, struct weft__op *op)
     /* Nobody overtakes: the first try is only for whom nobody stands before. */
     int first =
         !descriptor || op->code == WEFT__OP_POLL || !first_transfer(descriptor, op->direction);
-    if (first && weft__readiness_try(poller, op)) {
+    if (first && !weft__readiness_dry(descriptor, op) && weft__readiness_try(poller, op)) {
         weft__op_set_state(op, WEFT__OP_DONE);
         return 1;
     }

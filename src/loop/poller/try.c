@@ -29,6 +29,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <sys/time.h>
 
 /* glibc 2.31 has it; other libcs of that age may not. */
@@ -304,6 +305,46 @@ static ssize_t try_connect(const struct weft_sys *sys, struct weft__op *op)
     return op->engine_flags & CONNECTING ? connect_outcome(sys, op) : connect_first(sys, op);
 }
 
+/* --- What need not be tried ------------------------------------------------------------------ */
+
+/** Whether the descriptor is a TCP socket; asked once for each that weft owns. */
+static int is_tcp(const struct weft_sys *sys, struct weft__descriptor *descriptor)
+{
+    const unsigned known = WEFT__DESCRIPTOR_TCP | WEFT__DESCRIPTOR_NOT_TCP;
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+    if (!(descriptor->flags & known)) {
+        (void)weft__sys_call(sys, getsockopt, descriptor->fd, SOL_SOCKET, SO_PROTOCOL, &protocol,
+                             &size);
+        descriptor->flags |=
+            protocol == IPPROTO_TCP ? WEFT__DESCRIPTOR_TCP : WEFT__DESCRIPTOR_NOT_TCP;
+    }
+    return (descriptor->flags & WEFT__DESCRIPTOR_TCP) != 0;
+}
+
+/**
+ * A read that got less than it had room for has emptied a TCP socket, and where the engine tells of
+ * each arrival the next read need not be tried before it does (epoll(7), questions and answers).
+ * But for three cases: an end that came together with the bytes is told of once, with them, as are
+ * errors; a read stops before urgent data; and a Unix socket stops between messages that carry
+ * descriptors.
+ */
+static void note_dry(const struct weft_sys *sys, struct weft__descriptor *descriptor,
+                     const struct weft__op *op, ssize_t rc)
+{
+    unsigned told = descriptor->flags & (WEFT__DESCRIPTOR_TOLD | WEFT__DESCRIPTOR_ALARMED);
+    if (rc > 0 && (size_t)rc < op->len && op->flags == 0 && told == WEFT__DESCRIPTOR_TOLD &&
+        (op->code == WEFT__OP_READ || op->code == WEFT__OP_RECV) &&
+        !(op->engine_flags & NOT_SOCKET) && is_tcp(sys, descriptor))
+        descriptor->flags |= WEFT__DESCRIPTOR_DRY;
+}
+
+int weft__readiness_dry(const struct weft__descriptor *descriptor, const struct weft__op *op)
+{
+    return descriptor && descriptor->flags & WEFT__DESCRIPTOR_DRY && op->flags == 0 &&
+           op->len > 0 && (op->code == WEFT__OP_READ || op->code == WEFT__OP_RECV);
+}
+
 /* --- All ----------------------------------------------------------------------------------- */
 
 static ssize_t try_poll(const struct weft_sys *sys, struct weft__op *op)
@@ -359,6 +400,8 @@ int weft__readiness_try(struct weft__poller *poller, struct weft__op *op)
         descriptor->flags &= (1u << WEFT__DESCRIPTOR_KIND_SHIFT) - 1;
     if (owned)
         descriptor->flags |= (op->engine_flags & KIND) << WEFT__DESCRIPTOR_KIND_SHIFT;
+    if (owned)
+        note_dry(poller->sys, descriptor, op, rc);
     if (rc == -EAGAIN && !(op->engine_flags & FINAL))
         return 0;
     op->result = rc;
