@@ -179,11 +179,11 @@ static int sweep_errors(struct sweep *sweep, weft_testing_set set)
     struct outcome calm;
     int rc = run_calmly(sweep, set, &calm);
     for (int call = 0; rc == 0 && call < WEFT_TESTING_CALLS; call++) {
-        if (!(set & (uint64_t)1 << call) || calm.calls[call] == 0)
+        if (!(set & (weft_testing_set)1 << call) || calm.calls[call] == 0)
             continue;
         const int *code = weft_testing_call_errors((enum weft_testing_call)call);
         for (; rc == 0 && *code; code++)
-            rc = sweep_set(sweep, (uint64_t)1 << call, *code);
+            rc = sweep_set(sweep, (weft_testing_set)1 << call, *code);
     }
     return rc;
 }

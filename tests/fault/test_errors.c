@@ -261,7 +261,7 @@ static int meet_every_error(void *arg)
     uint64_t *count = arg;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         for (int entry = 0; entry < WEFT_TESTING_CALLS; entry++) {
-            if (!(calls[i].set & (uint64_t)1 << entry))
+            if (!(calls[i].set & (weft_testing_set)1 << entry))
                 continue;
             for (const int *code = weft_testing_call_errors((enum weft_testing_call)entry); *code;
                  code++)
