@@ -55,12 +55,11 @@ static ssize_t file_read(void *self, void *buf, size_t len)
 static ssize_t file_writev(void *self, const struct iovec *vectors, int count)
 {
     const struct file *file = self;
-    int i = 0;
-    while (i < count - 1 && vectors[i].iov_len == 0)
-        i++;
+    if (count > 1)
+        return weft_writev(file->out, vectors, count);
     if (file->socket)
-        return weft_send(file->out, vectors[i].iov_base, vectors[i].iov_len, 0);
-    return weft_write(file->out, vectors[i].iov_base, vectors[i].iov_len);
+        return weft_send(file->out, vectors->iov_base, vectors->iov_len, 0);
+    return weft_write(file->out, vectors->iov_base, vectors->iov_len);
 }
 
 /** Closes what is written: the reader of a pipe then comes to its end. */
