@@ -9,6 +9,7 @@
 #define WEFT_WEFT_H
 
 #include <weft/error.h>
+#include <weft/file.h>
 #include <weft/future.h>
 #include <weft/generator.h>
 #include <weft/group.h>
