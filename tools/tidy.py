@@ -42,6 +42,7 @@ INCLUDE_LAW = {
     "thread": ["loop/poller.h", "base/"],
     "transport": ["loop/poller.h", "base/"],
     "os": ["loop/poller.h", "base/"],
+    "os/process": ["loop/poller.h", "base/"],
     "testing": ["task/", "loop/", "loop/poller/sim.h",
                 "loop/poller/io_uring/abi.h", "base/"],
     "testing/fault": ["testing/", "loop/", "loop/poller/io_uring/abi.h", "base/"],

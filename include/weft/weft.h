@@ -16,6 +16,7 @@
 #include <weft/loop.h>
 #include <weft/net.h>
 #include <weft/offload.h>
+#include <weft/process.h>
 #include <weft/queue.h>
 #include <weft/resolve.h>
 #include <weft/run.h>
