@@ -209,6 +209,8 @@ MAYBE_UNUSED static void until_bytes(struct witness *witness, size_t bytes)
 /** Closes the transport and waits for its end. */
 MAYBE_UNUSED static void finish(struct witness *witness, int peer)
 {
+    while (!witness->transport)
+        turn();
     weft_transport_abort(witness->transport);
     until_lost(witness);
     CHECK_EQ(weft_close(peer), 0);
