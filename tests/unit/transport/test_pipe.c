@@ -2,7 +2,8 @@
 /*
  * test_pipe.c: transports of pipes and of what is like them
  *
- * Pipes of both modes, blocking and not, because their flags are not a transport's to change.
+ * Pipes of both modes, blocking and not, because their flags are not a transport's to change; the
+ * other end is a plain descriptor that the test reads, writes and closes.
  */
 #define _GNU_SOURCE /* posix_openpt and its like */
 #include "transport_test.h"

@@ -3,6 +3,7 @@
  * test_server.c: create_server and create_connection
  *
  * Servers listen at a port that the kernel chooses; a witness for each side notes what it is told.
+ * Futures tell what became of an attempt to connect, and of a server that was closed.
  */
 #include "transport_test.h"
 
