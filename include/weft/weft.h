@@ -28,6 +28,7 @@
 #include <weft/sync.h>
 #include <weft/sys.h>
 #include <weft/task.h>
+#include <weft/thread.h>
 #include <weft/terminal.h>
 #include <weft/transport.h>
 #include <weft/types.h>

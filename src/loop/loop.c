@@ -166,6 +166,11 @@ const struct weft_sys *weft__loop_sys(const struct weft_loop *loop)
     return loop->sys;
 }
 
+int weft__loop_inert(const struct weft_loop *loop)
+{
+    return weft__loop_check_fork(loop);
+}
+
 int weft__loop_check_thread(const struct weft_loop *loop)
 {
     return weft__loop_check(loop);

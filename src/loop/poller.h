@@ -91,6 +91,8 @@ struct weft__reporter {
 /** Adds one; taken back by weft__list_remove. */
 void weft__reporter_add(struct weft_loop *loop, struct weft__reporter *reporter);
 
+/** -EOWNERDEAD in a forked child, else 0. Any thread. */
+int weft__loop_inert(const struct weft_loop *loop);
 /** The loop's table. */
 const struct weft_sys *weft__loop_sys(const struct weft_loop *loop);
 /** Misuse with -EPERM by a thread that does not run the loop, -EOWNERDEAD in a forked child, or 0.

@@ -276,6 +276,7 @@ static int report_if_new(int fd, void *arg)
 static int report_blocks(const struct weft_testing_leaks *leaks)
 {
     int found = 0;
+    lock(); /* a thread that nobody joins may just have freed its last one */
     for (size_t i = 0; i < memory.capacity; i++) {
         const struct block *block = &memory.places[i];
         if (block->address <= GONE || block->number <= leaks->number)
@@ -284,6 +285,7 @@ static int report_blocks(const struct weft_testing_leaks *leaks)
             weft__report("leak: memory block %llu of %zu bytes is not freed",
                          (unsigned long long)block->number, block->size);
     }
+    unlock();
     if (found > BLOCKS_NAMED)
         weft__report("leak: %d memory blocks in all are not freed", found);
     return found;

@@ -5,6 +5,8 @@
  * Files
  *   pool.c       making and ending a pool, its threads         worker.c    what a thread does
  *   offload.c    a job, from its task's side                   inline.c    jobs without threads
+ *   remote.c     functions that are run on other loops         channel.c   items between threads
+ *   loops.c      one program on several loops
  *
  * Two sides. The loop's thread makes jobs and pools, starts and joins threads. The threads take
  * jobs and run them. Between them stands pool->lock; what only one side touches says so. A thread
@@ -30,6 +32,8 @@
 #include <weft/sys.h>
 #include <weft/task.h>
 #include <weft/wait.h>
+
+struct weft__remote;
 
 /** Where a job stands; changes under the pool's lock. */
 enum weft__job_state {
@@ -61,6 +65,8 @@ struct weft__job {
     const char *name;
     /** The loop to be called back into; NULL with WEFT_ABANDON. */
     struct weft_loop *loop;
+    /** What it has another loop do at the moment, and waits for; under the lock. */
+    struct weft__remote *remote;
     /** The task that waits; of the loop's thread. */
     struct weft_wait *waiter;
     /** Since when it is queued, or runs. */
@@ -197,6 +203,18 @@ void weft__job_drop(struct weft__job *job);
 void weft__job_begin(struct weft__job *job);
 /** The last ones. Under the lock. */
 void weft__job_end(struct weft__job *job);
+
+/** Notes what a running job waits for, NULL at the end. False: it was cancelled before. */
+bool weft__job_set_remote(struct weft__job *job, struct weft__remote *remote);
+
+/* remote.c */
+
+/** Holds a request once more; returns it. */
+struct weft__remote *weft__remote_hold(struct weft__remote *remote);
+/** Lets go of it; the last one frees it. */
+void weft__remote_let_go(struct weft__remote *remote);
+/** Forwards a cancellation. Any thread that holds the request. */
+void weft__remote_cancel(struct weft__remote *remote);
 
 /* inline.c */
 

@@ -109,6 +109,7 @@ static enum weft_abort give_up(struct weft_wait *wait)
     struct weft__job *job = waiter->job;
     struct weft_pool *pool = job->pool;
     enum weft_abort answer = WEFT_ABORT_LATER;
+    struct weft__remote *remote = NULL;
     bool abandoned = false;
     pthread_mutex_lock(&pool->lock);
     atomic_store(&job->cancelled, true);
@@ -119,7 +120,13 @@ static enum weft_abort give_up(struct weft_wait *wait)
         abandoned = true;
         answer = WEFT_ABORT_DONE;
     }
+    if (job->remote)
+        remote = weft__remote_hold(job->remote);
     pthread_mutex_unlock(&pool->lock);
+    if (remote) {
+        weft__remote_cancel(remote);
+        weft__remote_let_go(remote);
+    }
     if (abandoned) {
         waiter->job = NULL;
         weft__pool_grow(pool);
@@ -222,6 +229,15 @@ int weft_offload_at(const struct weft_offload_options *asked, int (*fn)(void *ar
 }
 
 /* Inside a job. */
+
+bool weft__job_set_remote(struct weft__job *job, struct weft__remote *remote)
+{
+    pthread_mutex_lock(&job->pool->lock);
+    bool refused = remote && atomic_load(&job->cancelled);
+    job->remote = refused ? NULL : remote;
+    pthread_mutex_unlock(&job->pool->lock);
+    return !refused;
+}
 
 int weft_offload_cancelled(void)
 {

@@ -99,7 +99,9 @@ static int withdraw_if_hopeless(struct weft__job *job, int rc)
     pthread_mutex_lock(&pool->lock);
     bool hopeless = pool->threads == 0 && job->state == WEFT__JOB_QUEUED;
     if (hopeless) {
-        weft__job_set_state(job, WEFT__JOB_WITHDRAWN);
+        /* In a world without threads it will still run, in its task. */
+        if (rc != -ENOSYS)
+            weft__job_set_state(job, WEFT__JOB_WITHDRAWN);
         weft__list_remove(&job->link);
         pool->queued--;
     }
