@@ -65,12 +65,15 @@ struct weft_address {
 
 /**
  * Reads a numeric address: "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "*:80" (any IPv4 address),
- * "unix:/path", "unix:@name" (abstract). Never asks a resolver. Plain. -EINVAL with a note that
- * says what is wrong; *ret untouched. Any thread.
+ * "unix:/path", "unix:@name" (abstract). Never asks a resolver: for names see weft/resolve.h.
+ * Plain. -EINVAL with a note that says what is wrong; *ret untouched. Any thread.
  */
 WEFT_API int weft_address_parse(const char *text, struct weft_address *ret);
 
-/** Writes an address as weft_address_parse reads it; cut at `size`. Returns buf. Plain. Any thread.
+/**
+ * Writes an address as weft_address_parse reads it, so that it comes back equal; cut at `size`. An
+ * abstract name that has a zero byte inside has no such text: it is written up to there. Returns
+ * buf. Plain. Any thread.
  */
 WEFT_API const char *weft_address_format(const struct weft_address *address, char *buf,
                                          size_t size);

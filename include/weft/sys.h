@@ -335,7 +335,8 @@ struct weft_sys {
      * codes are negative as well; or the negative errno in place of EAI_SYSTEM. Any thread. */
     int (*getaddrinfo)(const struct weft_sys *sys, const char *host, const char *service,
                        const struct addrinfo *hints, struct addrinfo **ret);
-    /** freeaddrinfo(3). Any thread. */
+    /** freeaddrinfo(3). Any thread. What came for a look-up that was abandoned is freed by that of
+     *  weft_sys_default instead, because the table may be gone by then. */
     void (*freeaddrinfo)(const struct weft_sys *sys, struct addrinfo *list);
     /** getnameinfo(3); results as those of getaddrinfo. Any thread. */
     int (*getnameinfo)(const struct weft_sys *sys, const struct sockaddr *address, socklen_t len,

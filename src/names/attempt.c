@@ -111,6 +111,9 @@ static void prepare(struct attempts *attempts, const struct weft_connect_options
 /** Closes what was connected beside the winner. */
 static void close_losers(struct attempts *attempts, size_t winner)
 {
+#ifdef WEFT_MUTANT_loser_stays_open
+    return;
+#endif
     for (size_t i = 0; i < attempts->count; i++) {
         struct weft_call *call = &attempts->calls[i];
         if (i == winner || call->result < 0)

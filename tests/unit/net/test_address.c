@@ -235,3 +235,109 @@ TEST(addresses_of_two_families_are_never_equal)
     CHECK(!weft_address_equal(&four, &six));
     CHECK(!weft_address_equal(&six, &four));
 }
+
+/* --- Any address, any text ----------------------------------------------------------------- */
+
+/** The next of a fixed row of numbers. */
+static unsigned next_number(void)
+{
+    static uint64_t state = 88172645463325252u;
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (unsigned)(state >> 32);
+}
+
+static void fill_bytes(void *to, size_t len)
+{
+    unsigned char *bytes = to;
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (unsigned char)next_number();
+}
+
+/** An address of IPv6, often with runs of zeros, which are written short. */
+static void random_in6(struct weft_address *address)
+{
+    address->len = sizeof address->of.in6;
+    address->of.in6.sin6_family = AF_INET6;
+    address->of.in6.sin6_port = (in_port_t)next_number();
+    address->of.in6.sin6_scope_id = next_number() % 3 ? 0 : next_number();
+    fill_bytes(&address->of.in6.sin6_addr, 16);
+    for (int i = 0; i < 8; i++)
+        if (next_number() % 2)
+            memset(&address->of.in6.sin6_addr.s6_addr[2 * i], 0, 2);
+}
+
+/** A path or an abstract name of any bytes but zeros. */
+static void random_unix(struct weft_address *address)
+{
+    bool abstract = next_number() % 2;
+    size_t len = 1 + next_number() % 107;
+    char *name = address->of.un.sun_path;
+    address->of.un.sun_family = AF_UNIX;
+    fill_bytes(name, len);
+    for (size_t i = 0; i < len; i++)
+        name[i] = name[i] ? name[i] : 'x';
+    if (abstract)
+        name[0] = '\0';
+    else if (name[0] == '@')
+        name[0] = '/';
+    address->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + !abstract);
+}
+
+static struct weft_address random_address(void)
+{
+    struct weft_address address;
+    memset(&address, 0, sizeof address);
+    unsigned kind = next_number() % 3;
+    if (kind == 0) {
+        address.len = sizeof address.of.in;
+        address.of.in.sin_family = AF_INET;
+        address.of.in.sin_port = (in_port_t)next_number();
+        address.of.in.sin_addr.s_addr = next_number();
+    } else if (kind == 1) {
+        random_in6(&address);
+    } else {
+        random_unix(&address);
+    }
+    return address;
+}
+
+TEST(any_address_comes_back_from_its_text)
+{
+    for (int i = 0; i < 20000; i++) {
+        char text[WEFT_ADDRESS_TEXT_SIZE], again[WEFT_ADDRESS_TEXT_SIZE];
+        struct weft_address address = random_address(), read;
+        weft_address_format(&address, text, sizeof text);
+        CHECK_EQ(weft_address_parse(text, &read), 0);
+        CHECK(weft_address_equal(&address, &read));
+        CHECK_EQ(address.len, read.len);
+        CHECK_STR(weft_address_format(&read, again, sizeof again), text);
+    }
+}
+
+/* What is read is printed as something that reads the same; what is not is left alone. */
+TEST(any_text_is_an_address_that_comes_back_or_none)
+{
+    static const char letters[] = "0123456789abcdefF:.[]%*@/ux-+ ";
+    int good_ones = 0;
+    for (int i = 0; i < 200000; i++) {
+        char text[WEFT_ADDRESS_TEXT_SIZE], printed[WEFT_ADDRESS_TEXT_SIZE];
+        struct weft_address address, untouched, again;
+        memset(&address, 0x5a, sizeof address);
+        untouched = address;
+        /* A good one with a letter or two exchanged. */
+        snprintf(text, sizeof text, "%s", good[next_number() % (sizeof good / sizeof *good)].text);
+        for (unsigned n = 1 + next_number() % 2; n > 0; n--)
+            text[next_number() % strlen(text)] = letters[next_number() % (sizeof letters - 1)];
+        if (weft_address_parse(text, &address) < 0) {
+            CHECK_MEM(&address, &untouched, sizeof address);
+            continue;
+        }
+        good_ones++;
+        weft_address_format(&address, printed, sizeof printed);
+        CHECK_EQ(weft_address_parse(printed, &again), 0);
+        CHECK(weft_address_equal(&address, &again));
+    }
+    CHECK(good_ones > 10000);
+}
