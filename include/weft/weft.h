@@ -8,6 +8,7 @@
 #ifndef WEFT_WEFT_H
 #define WEFT_WEFT_H
 
+#include <weft/datagram.h>
 #include <weft/error.h>
 #include <weft/file.h>
 #include <weft/future.h>

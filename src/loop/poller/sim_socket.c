@@ -547,6 +547,8 @@ int weft__sim_getsockopt(struct weft__sim_file *file, int level, int option, voi
 {
     int answer = 0;
     const struct weft__sim_option *found = find_option(file, level, option);
+    if (level == IPPROTO_UDP)
+        return -ENOPROTOOPT; /* no segments are joined or split here */
     if (level == SOL_SOCKET && known_option(file, option, &answer))
         found = NULL;
     if (found)
@@ -587,5 +589,7 @@ int weft__sim_setsockopt(struct weft__sim_file *file, int level, int option, con
     }
     if (level == SOL_SOCKET && (option == SO_SNDBUF || option == SO_RCVBUF))
         return 0; /* accepted; a stream holds what it holds */
+    if (level == IPPROTO_UDP)
+        return -ENOPROTOOPT;
     return keep_option(file, level, option, value, len);
 }

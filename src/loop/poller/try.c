@@ -22,8 +22,6 @@
  * What a try found out about the file it leaves in op->engine_flags for the next one, and for owned
  * descriptors, whose file cannot change, in the entry.
  */
-#define _GNU_SOURCE 1
-
 #include "loop/poller_backend.h"
 
 #include <errno.h>
