@@ -53,7 +53,7 @@ static int unserved(const struct weft__op *op, int result)
 static void take_message(const struct msghdr *message, size_t len)
 {
     weft__annotate_written(message, sizeof *message);
-    for (size_t i = 0; i < message->msg_iovlen && len > 0; i++) {
+    for (size_t i = 0; i < (size_t)message->msg_iovlen && len > 0; i++) {
         size_t n = message->msg_iov[i].iov_len < len ? message->msg_iov[i].iov_len : len;
         weft__annotate_written(message->msg_iov[i].iov_base, n);
         len -= n;
