@@ -34,5 +34,6 @@
 #include <weft/transport.h>
 #include <weft/types.h>
 #include <weft/wait.h>
+#include <weft/watch.h>
 
 #endif
