@@ -108,7 +108,10 @@ static int run(struct weft__resolver *resolver, struct weft__lookup *lookup, int
     resolver->stats.waiting_now++;
     int rc = weft_offload_with(&options, weft__lookup_run, lookup, result);
     resolver->stats.waiting_now--;
-    bool begun = atomic_load(&lookup->begun);
+    /* One that was withdrawn has been let go of. One that a thread has still holds it, perhaps
+     * without having noted yet that it began. */
+    bool abandoned = rc < 0 && atomic_load(&lookup->holders) > 1;
+    bool begun = abandoned || atomic_load(&lookup->begun);
     resolver->stats.lookups += begun;
     resolver->stats.abandoned += begun && rc < 0;
     return rc;

@@ -8,7 +8,7 @@
  * of itself to servers that are slow, or silent:
  *
  *     libc ──▶ 127.0.0.1:53 dnsmasq ──┬── hosts, aliases of its own
- *                                     ├── *.slow.test ──▶ 127.0.0.1:5301, answers after a while
+ *                                     ├── *.slow.test ──▶ 127.0.0.1:5301, answers when it is told
  *                                     └── *.dead.test ──▶ 127.0.0.1:5302, never answers
  *
  * Where namespaces are refused the test is skipped; but as root under CI=true that is a failure.
@@ -33,8 +33,9 @@
 
 #define SLOW_PORT 5301
 #define DEAD_PORT 5302
-/** How long the slow server takes. */
-#define SLOW_MS 400
+/** How long libc waits for an answer, in tests in which it is to give up, and in others. */
+#define IMPATIENT 1
+#define PATIENT 60
 
 /** The children, and the folder of the files. */
 struct dns_world {
@@ -121,7 +122,30 @@ static size_t answer(unsigned char *message, size_t len)
     return end + sizeof record;
 }
 
-/** A name server that answers each question after a while. The silent one is a socket beside it. */
+/** Lets the slow server answer, what it was asked and what it will be asked. */
+MAYBE_UNUSED static void let_slow_answer(void)
+{
+    char path[100];
+    snprintf(path, sizeof path, "%s/go", dns.folder);
+    FILE *file = fopen(path, "w");
+    CHECK(file && fclose(file) == 0);
+}
+
+/** Waits for that, and answers one question. */
+static void answer_later(int slow, unsigned char *message, size_t len,
+                         const struct sockaddr_storage *to, socklen_t to_len)
+{
+    struct timespec tick = {0, 5 * 1000000};
+    char path[100];
+    snprintf(path, sizeof path, "%s/go", dns.folder);
+    while (access(path, F_OK) < 0)
+        nanosleep(&tick, NULL);
+    len = answer(message, len);
+    (void)!sendto(slow, message, len, 0, (const struct sockaddr *)to, to_len);
+    _exit(0);
+}
+
+/** A name server; each question has a process of its own. The silent one is a socket beside it. */
 MAYBE_UNUSED static void serve_slowly(int slow)
 {
     unsigned char message[1500];
@@ -129,16 +153,10 @@ MAYBE_UNUSED static void serve_slowly(int slow)
     for (;;) {
         socklen_t from_len = sizeof from;
         ssize_t n = recvfrom(slow, message, 512, 0, (struct sockaddr *)&from, &from_len);
-        if (n < 17)
+        if (n < 17 || fork() != 0)
             continue;
-        /* Each question has a sleeper of its own: A and AAAA come at the same time. */
-        if (fork() == 0) {
-            struct timespec while_ = {0, SLOW_MS * 1000000};
-            nanosleep(&while_, NULL);
-            size_t len = answer(message, (size_t)n);
-            (void)!sendto(slow, message, len, 0, (struct sockaddr *)&from, from_len);
-            _exit(0);
-        }
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        answer_later(slow, message, (size_t)n, &from, from_len);
     }
 }
 
@@ -217,15 +235,18 @@ MAYBE_UNUSED static void write_names(void)
     CHECK_EQ(fclose(file), 0);
 }
 
-MAYBE_UNUSED static void dns_open(void)
+/** Moves in; libc waits `seconds` for an answer, once. */
+MAYBE_UNUSED static void dns_open(int seconds)
 {
+    char text[200];
     test_need_program("dnsmasq");
     snprintf(dns.folder, sizeof dns.folder, "/tmp/weft-names-XXXXXX");
     CHECK(mkdtemp(dns.folder));
     leave_the_world();
     write_names();
-    replace_file("/etc/resolv.conf",
-                 "nameserver 127.0.0.1\nsearch corp.test\noptions timeout:1 attempts:1\n");
+    snprintf(text, sizeof text,
+             "nameserver 127.0.0.1\nsearch corp.test\noptions timeout:%d attempts:1\n", seconds);
+    replace_file("/etc/resolv.conf", text);
     replace_file("/etc/hosts", "127.0.0.1 localhost\n10.1.1.1 hosts.test\n");
     replace_file("/etc/nsswitch.conf", "hosts: files dns\nservices: files\n");
     start_upstream();
@@ -235,7 +256,7 @@ MAYBE_UNUSED static void dns_open(void)
 /** Ends the servers; the namespaces go with the process. */
 MAYBE_UNUSED static void dns_close(void)
 {
-    static const char *const files[] = {"names", "resolv.conf", "hosts", "nsswitch.conf"};
+    static const char *const files[] = {"names", "resolv.conf", "hosts", "nsswitch.conf", "go"};
     char path[128];
     CHECK_EQ(kill(dns.dnsmasq, SIGKILL), 0);
     CHECK_EQ(waitpid(dns.dnsmasq, NULL, 0), dns.dnsmasq);
