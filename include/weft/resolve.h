@@ -99,7 +99,8 @@ struct weft_addresses {
  * Waiting: 0, or with *ret untouched
  *   -ECANCELED           cut; a look-up that ran is abandoned, see above
  *   -WEFT_EDNS_NONAME    there is no such name
- *   -WEFT_EDNS_NODATA    the name is there, with no address of the family asked for
+ *   -WEFT_EDNS_NODATA    the name is there, with no address of the family asked for (where libc
+ *                        tells it from the one before)
  *   -WEFT_EDNS_AGAIN     no name server gave an answer; another time one may
  *   -WEFT_EDNS_FAIL      a name server refused
  *   -WEFT_EDNS_SERVICE   there is no such service

@@ -50,8 +50,9 @@ struct weft_addresses *weft__addresses_new(struct weft_loop *loop, size_t count,
 struct weft_address *weft__addresses_room(struct weft_addresses *addresses);
 /** A copy; NULL out of memory. */
 struct weft_addresses *weft__addresses_copy(const struct weft_addresses *addresses);
-/** The list of an answer, each address once. 0; -WEFT_EDNS_NODATA none is IPv4 or IPv6; -ENOMEM. */
-int weft__addresses_take(struct weft_loop *loop, const struct addrinfo *answer,
+/** The list of an answer, each address once, with its canonical name if it is to be `named`. 0;
+ *  -WEFT_EDNS_NODATA none is IPv4 or IPv6; -ENOMEM. */
+int weft__addresses_take(struct weft_loop *loop, const struct addrinfo *answer, bool named,
                          struct weft_addresses **ret);
 
 /* cache.c */

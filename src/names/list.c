@@ -74,10 +74,11 @@ static bool is_usable(const struct addrinfo *entry)
            entry->ai_addrlen <= sizeof(struct sockaddr_storage);
 }
 
-int weft__addresses_take(struct weft_loop *loop, const struct addrinfo *answer,
+int weft__addresses_take(struct weft_loop *loop, const struct addrinfo *answer, bool named,
                          struct weft_addresses **ret)
 {
-    const char *canonical = answer && answer->ai_canonname ? answer->ai_canonname : "";
+    /* musl gives one unasked. */
+    const char *canonical = named && answer && answer->ai_canonname ? answer->ai_canonname : "";
     size_t count = 0;
     for (const struct addrinfo *entry = answer; entry; entry = entry->ai_next)
         count += is_usable(entry);

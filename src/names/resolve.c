@@ -98,7 +98,8 @@ static int look_up(struct weft__resolver *resolver, const struct weft__question 
     if (rc < 0)
         return rc;
     if (result == 0)
-        result = weft__addresses_take(resolver->loop, lookup->answer, ret);
+        result = weft__addresses_take(resolver->loop, lookup->answer,
+                                      question->flags & WEFT_RESOLVE_CANONICAL, ret);
     weft__lookup_free(lookup);
     return result;
 }

@@ -8,13 +8,24 @@
  */
 #include "dns_world.h"
 
+/* What musl says, which is less, and its resolver has no TCP before version 1.2.4. */
+#ifdef __GLIBC__
+#define WITHOUT_TCP ((void)0)
+#define NODATA "WEFT_EDNS_NODATA"
+#define SILENT -WEFT_EDNS_AGAIN
+#else
+#define WITHOUT_TCP SKIP("this libc may know no TCP")
+#define NODATA "WEFT_EDNS_NONAME"
+#define SILENT -WEFT_EDNS_NONAME
+#endif
+
 /** A test that runs as a task beside a dnsmasq, on each real engine. */
-#define DNS_TEST(name) DNS_TEST_OF(PATIENT, name)
+#define DNS_TEST(name) DNS_TEST_OF(PATIENT, (void)0, name)
 
 /** The same, where libc soon gives up on a server that does not answer. */
-#define IMPATIENT_TEST(name) DNS_TEST_OF(IMPATIENT, name)
+#define IMPATIENT_TEST(name) DNS_TEST_OF(IMPATIENT, (void)0, name)
 
-#define DNS_TEST_OF(seconds, name)                                                                 \
+#define DNS_TEST_OF(seconds, before, name)                                                         \
     static void name##_body(void);                                                                 \
     static int name##_program(void *arg)                                                           \
     {                                                                                              \
@@ -27,6 +38,7 @@
     {                                                                                              \
         if (test_engine_is("sim"))                                                                 \
             SKIP("a simulated world asks no name server");                                         \
+        before;                                                                                    \
         dns_open(seconds);                                                                         \
         CHECK_EQ(run_program(name##_program), 0);                                                  \
         dns_close();                                                                               \
@@ -65,8 +77,8 @@ DNS_TEST(a_name_that_is_not_there_is_an_error_of_its_own)
 DNS_TEST(a_name_without_an_address_of_the_family_is_there_all_the_same)
 {
     CHECK_STR(resolved("four.test", NULL, NULL), "192.0.2.1:0");
-    CHECK_STR(resolved("four.test", NULL, &six_only), "WEFT_EDNS_NODATA");
-    CHECK_STR(resolved("six.test", NULL, &four_only), "WEFT_EDNS_NODATA");
+    CHECK_STR(resolved("four.test", NULL, &six_only), NODATA);
+    CHECK_STR(resolved("six.test", NULL, &four_only), NODATA);
 }
 
 DNS_TEST(an_alias_leads_to_the_name_behind_it)
@@ -79,7 +91,7 @@ DNS_TEST(an_alias_leads_to_the_name_behind_it)
     weft_addresses_free(list);
 }
 
-DNS_TEST(an_answer_that_is_cut_is_asked_for_again_over_tcp)
+DNS_TEST_OF(PATIENT, WITHOUT_TCP, an_answer_that_is_cut_is_asked_for_again_over_tcp)
 {
     struct weft_addresses *list = NULL;
     bool seen[61] = {false};
@@ -124,7 +136,7 @@ IMPATIENT_TEST(an_address_whose_server_is_silent_has_its_number)
     CHECK_EQ(weft_resolve_name(&address, 0, host, sizeof host, NULL, 0), 0);
     CHECK_STR(host, "10.7.7.7");
     CHECK_ERR(weft_resolve_name(&address, WEFT_RESOLVE_REQUIRED, host, sizeof host, NULL, 0),
-              -WEFT_EDNS_AGAIN);
+              SILENT);
 }
 
 /** When the slow server was told to answer; 0: not yet. */
