@@ -28,7 +28,8 @@
  *
  * In a job: no call of weft that waits, and none that is for the loop's thread. A job may call
  * weft_run_on(weft_offload_loop(), ...) to have something done in its loop and get the result, and
- * everything that is for any thread. Its thread has all signals blocked.
+ * everything that is for any thread. Its thread has signals blocked, all but those of
+ * its own faults.
  *
  * Threads are named in a dump with what they run, and for how long. Where a loop ends, what runs is
  * waited for: tasks wait for their jobs anyway, and abandoned jobs get `linger` (5 s). One that is

@@ -325,8 +325,9 @@ struct weft_sys {
     /* Threads, names and other processes. In a simulated world there are no threads (-ENOSYS), the
      * names are those that need no look-up, and processes are the real ones. */
 
-    /** pthread_create(3) with every signal blocked in the new thread, and a stack of at least that
-     * size; 0: libc's choice. `ret` gets what thread_join takes. */
+    /** pthread_create(3) with signals blocked in the new thread, all but those of its own faults
+     * (SIGSEGV, SIGABRT ...), and a stack of at least that size; 0: libc's choice. `ret` gets what
+     * thread_join takes. */
     int (*thread_create)(const struct weft_sys *sys, size_t stack_size, void *(*fn)(void *arg),
                          void *arg, uintptr_t *ret);
     /** pthread_join(3). Any thread. */

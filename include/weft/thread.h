@@ -136,7 +136,7 @@ typedef int weft_loops_fn(unsigned index, void *arg);
  * Runs program(index, arg) on `count` loops, each with weft_run_with on a thread of its own, the
  * first on the calling thread, and returns when all have ended. That first one takes `options`
  * (NULL: defaults) as they are; the others touch nothing of the process (WEFT_RUN_BARE), and their
- * threads have all signals blocked.
+ * threads have signals blocked.
  *
  * The first failure of one cancels the root scopes of all others, and so does a cancellation of the
  * first loop's root scope while its program runs (SIGINT, SIGTERM). One that returns 0 or more ends

@@ -3,7 +3,7 @@
  * thread.c: threads and names of the default table
  *
  * What takes libc more than a system call: starting a thread, and looking a name up. A thread
- * starts with every signal blocked, so that the program's handlers stay with the threads that the
+ * starts with signals blocked, so that the program's handlers stay with the threads that the
  * program made; the mask is set around pthread_create, because the new thread inherits it and
  * nothing runs in it before. The look-ups keep two kinds of error apart, see sys.h.
  */
@@ -32,13 +32,23 @@ static int create(size_t stack_size, void *(*fn)(void *arg), void *arg, pthread_
     return -rc;
 }
 
+/** All signals but those that a thread brings upon itself: blocked, these would kill the process
+ *  without a word from a handler that reports crashes. */
+static void fill_with_others(sigset_t *set)
+{
+    static const int own[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS};
+    (void)sigfillset(set);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        (void)sigdelset(set, own[i]);
+}
+
 int weft__sys_thread_create(TABLE, size_t stack_size, void *(*fn)(void *arg), void *arg,
                             uintptr_t *ret)
 {
-    sigset_t all, before;
+    sigset_t others, before;
     pthread_t thread;
-    (void)sigfillset(&all);
-    int rc = -pthread_sigmask(SIG_SETMASK, &all, &before);
+    fill_with_others(&others);
+    int rc = -pthread_sigmask(SIG_SETMASK, &others, &before);
     if (rc < 0)
         return rc;
     rc = create(stack_size, fn, arg, &thread);

@@ -397,7 +397,7 @@ static int see_signals(void *arg)
     return pthread_sigmask(SIG_SETMASK, NULL, blocked);
 }
 
-THREAD_TEST(a_job_has_all_signals_blocked)
+THREAD_TEST(a_job_has_signals_blocked_but_those_of_its_own_faults)
 {
     sigset_t blocked;
     static const int signals[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGCHLD, SIGUSR1, SIGALRM};
@@ -405,6 +405,8 @@ THREAD_TEST(a_job_has_all_signals_blocked)
     CHECK_EQ(weft_offload(see_signals, &blocked, NULL), 0);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         CHECK(sigismember(&blocked, signals[i]) == 1);
+    CHECK(sigismember(&blocked, SIGSEGV) == 0);
+    CHECK(sigismember(&blocked, SIGABRT) == 0);
 }
 
 THREAD_TEST(jobs_run_in_the_order_in_which_they_came)
@@ -459,6 +461,94 @@ TEST_EACH_ENGINE(a_loop_with_a_pool_can_be_freed_in_a_forked_child)
     CHECK_OK(weft_loop_free(loop));
 }
 
+static atomic_int in_flight_done;
+
+static int slow(void *arg)
+{
+    (void)arg;
+    usleep(5000);
+    atomic_store(&in_flight_done, 1);
+    return 0;
+}
+
+static int offload_slow(void *arg)
+{
+    return weft_offload(slow, arg, NULL);
+}
+
+TEST_EACH_ENGINE(a_job_in_flight_keeps_a_run_alive)
+{
+    struct weft_loop_options options = {.size = sizeof options, .backend = test_engine()};
+    struct weft_loop *loop = NULL;
+    CHECK_OK(weft_loop_create(&options, &loop));
+    CHECK_OK(weft_go_fn(weft_root(loop), offload_slow, NULL));
+    CHECK_OK(weft_loop_run(loop));
+    CHECK_EQ(in_flight_done, 1);
+    CHECK_OK(weft_loop_free(loop));
+}
+
+static int offload_nested(void *arg)
+{
+    CHECK_ERR(weft_offload(slow, arg, NULL), -EPERM);
+    return 0;
+}
+
+static int run_nested(void *arg)
+{
+    return weft_offload(offload_nested, arg, NULL);
+}
+
+static void misuse(void)
+{
+    CHECK_EQ(weft_testing_run_on(NULL, 0, run_nested, NULL), 0);
+}
+
+TEST(a_job_offloads_no_job)
+{
+#if WEFT_DEBUG
+    test_fork_expect_signal(misuse, SIGABRT, "weft_offload inside a job");
+#else
+    misuse();
+#endif
+}
+
+/* The end of a program. */
+
+static struct gate late_gate = GATE_INIT;
+
+static int offload_late(void *arg)
+{
+    return weft_offload(wait_at_gate, arg, NULL);
+}
+
+static int leave_job_behind(void *arg)
+{
+    CHECK_OK(weft_go_fn(weft_root(NULL), offload_late, arg));
+    WAIT_UNTIL_COME(&late_gate, 1);
+    return 0;
+}
+
+static void *open_late(void *arg)
+{
+    sleep(6);
+    open_gate(arg);
+    return NULL;
+}
+
+static void run_with_a_stuck_job(void)
+{
+    pthread_t opener;
+    CHECK_EQ(pthread_create(&opener, NULL, open_late, &late_gate), 0);
+    CHECK_EQ(weft_run(leave_job_behind, &late_gate), 0);
+    CHECK_EQ(pthread_join(opener, NULL), 0);
+}
+
+TEST(a_program_whose_job_is_stuck_says_which_after_five_seconds)
+{
+    test_takes(6);
+    test_fork_expect_signal(run_with_a_stuck_job, 0, "job wait_at_gate running");
+}
+
 /* Out of memory, and worlds of their own. */
 
 static int offload_or_fail(void *arg)
@@ -486,7 +576,7 @@ TEST(every_call_may_fail_while_a_job_runs)
     struct weft_testing_sweep_options options = {.name = "offload", .documented = is_documented};
     CHECK_OK(weft_testing_sweep(&options, scenario, NULL, NULL));
     options.flags = WEFT_TESTING_REAL;
-    options.set = WEFT_TESTING_MEMORY;
+    options.set = WEFT_TESTING_MEMORY | WEFT_TESTING_SET(THREAD_CREATE);
     CHECK_OK(weft_testing_sweep(&options, scenario, NULL, NULL));
 }
 
