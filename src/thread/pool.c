@@ -161,6 +161,8 @@ static bool report_line(const struct weft__reporter *reporter, unsigned number, 
 {
     struct weft_pool *pool = weft__container(reporter, struct weft_pool, reporter);
     bool found = false;
+    if (weft__loop_inert(pool->loop) < 0)
+        return false;
     pthread_mutex_lock(&pool->lock);
     if (number == 0) {
         found = pool->threads + pool->busy + pool->abandoned > 0 || pool->queued > 0;

@@ -5,6 +5,8 @@
  * Each test states one sentence of weft/offload.h about a pool: its limits, its threads, what a
  * dump says of it, and how it ends while jobs are slow or stuck.
  */
+#define _GNU_SOURCE 1
+
 #include "thread_test.h"
 
 #include <fcntl.h>
@@ -135,6 +137,65 @@ THREAD_TEST(an_idle_thread_ends_after_a_while)
     CHECK_EQ(weft_offload_with(&with, do_nothing, NULL, NULL), 0);
     CHECK_EQ(stats_of(pool).started, 2);
     weft_pool_free(pool);
+}
+
+THREAD_TEST(the_stated_limits_hold)
+{
+    enum { JOBS = (int)WEFT_POOL_THREADS + 4 };
+    struct gate gate = GATE_INIT;
+    struct visit visits[JOBS];
+    struct weft_scope scope;
+    test_needs_another_thread();
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    for (int i = 0; i < JOBS; i++) {
+        visits[i] = (struct visit){.gate = &gate};
+        CHECK_OK(weft_go_fn(&scope, visit, &visits[i]));
+    }
+    WAIT_UNTIL_COME(&gate, (int)WEFT_POOL_THREADS);
+    CHECK_EQ(stats_of(default_pool()).threads, 16);
+    CHECK_EQ(stats_of(default_pool()).queued, 4);
+    open_gate(&gate);
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+}
+
+static int size_of_stack(void *arg)
+{
+    pthread_attr_t attributes;
+    CHECK_EQ(pthread_getattr_np(pthread_self(), &attributes), 0);
+    CHECK_EQ(pthread_attr_getstacksize(&attributes, arg), 0);
+    CHECK_EQ(pthread_attr_destroy(&attributes), 0);
+    return 0;
+}
+
+THREAD_TEST(threads_have_the_stack_that_was_asked_for)
+{
+    struct weft_pool *pool = NULL;
+    struct weft_pool_options options = {.stack_size = 3 << 20};
+    size_t size = 0;
+    test_needs_another_thread();
+    CHECK_OK(weft_pool_new(weft_loop_current(), &options, &pool));
+    struct weft_offload_options with = {.pool = pool};
+    CHECK_EQ(weft_offload_with(&with, size_of_stack, &size, NULL), 0);
+    CHECK(size >= 3 << 20 && size < 4 << 20);
+    weft_pool_free(pool);
+}
+
+static int offload_in_each(unsigned index, void *arg)
+{
+    (void)index;
+    for (int i = 0; i < 50; i++)
+        CHECK_EQ(weft_offload(do_nothing, NULL, NULL), 0);
+    atomic_fetch_add((atomic_int *)arg, (int)stats_of(default_pool()).ended);
+    return 0;
+}
+
+TEST_EACH_ENGINE(loops_on_several_threads_offload_side_by_side)
+{
+    struct weft_run_options options = {.size = sizeof options, .flags = WEFT_RUN_BARE};
+    atomic_int ended = 0;
+    options.loop.backend = test_engine();
+    CHECK_EQ(weft_run_loops(3, &options, offload_in_each, &ended), 0);
+    CHECK_EQ(ended, 150);
 }
 
 THREAD_TEST(each_loop_has_one_default_pool)
