@@ -213,17 +213,19 @@ WEFT_API WEFT_MUST_CHECK int weft_stream_recv_fd(struct weft_stream *stream);
 
 /**
  * Moves `len` bytes, or up to the end of `from` if that is before; how many. Both may be the same
- * stream. What `from` gave and `to` did not take stays buffered in `from`.
+ * stream. What `from` gave and `to` did not take stays buffered in `from`. Takes a buffer of up to
+ * 64 KiB; between descriptors that never block, much is moved in the kernel (splice(2)), as long as
+ * SIGPIPE is ignored or handled and two more descriptors can be had.
  */
 WEFT_API WEFT_MUST_CHECK int64_t weft_stream_copy(struct weft_stream *from, struct weft_stream *to,
                                                   int64_t len);
 
 /**
  * Sends `len` bytes of an open file from `offset` on, or up to its end if that is before; how many.
- * What was put goes out before. The kernel moves them where it can (a non-blocking socket); else
- * they are read in pieces of 64 KiB. Either way the loop stands still while the disk is asked. Cut
- * as weft_stream_write_all. To a socket whose peer is gone it may raise SIGPIPE, as sendfile(2)
- * does. -EINVAL a negative offset, -ESPIPE not a regular file.
+ * What was put goes out before. The kernel moves them where it can (a non-blocking socket, and
+ * SIGPIPE is ignored or handled); else they are read in pieces of 64 KiB. Either way the loop
+ * stands still while the disk is asked. Cut as weft_stream_write_all. -EINVAL a negative offset,
+ * -ESPIPE not a regular file.
  */
 WEFT_API WEFT_MUST_CHECK int64_t weft_stream_send_file(struct weft_stream *stream, int fd,
                                                        int64_t offset, int64_t len);

@@ -36,19 +36,41 @@ static ssize_t pass_on(struct weft_stream *from, struct weft_stream *to, int64_t
     return n;
 }
 
+/** Whether the last read filled the largest buffer: more is likely to follow. */
+static bool is_bulk(const struct weft_stream *from)
+{
+    return from->in.size >= WEFT__STREAM_LARGE && weft__bytes_room(&from->in) == 0;
+}
+
+/** Reads if nothing is buffered, and sends some of it on; 0 at the end, or negative. */
+static ssize_t copy_some(struct weft_stream *from, struct weft_stream *to, int64_t len, bool *bulk)
+{
+    if (weft__bytes_count(&from->in) == 0) {
+        ssize_t n = fill(from);
+        if (n <= 0)
+            return n;
+        *bulk = is_bulk(from);
+    }
+    return pass_on(from, to, len);
+}
+
 /** Moves up to `len` bytes; `moved` grows. 0, or negative. */
 static int copy(struct weft_stream *from, struct weft_stream *to, int64_t len, uint64_t *moved)
 {
+    bool bulk = false;
     while (len > 0) {
-        ssize_t n = 1;
-        if (weft__bytes_count(&from->in) == 0)
-            n = fill(from);
-        if (n > 0)
-            n = pass_on(from, to, len);
+        uint64_t before = *moved;
+        ssize_t n = copy_some(from, to, len, &bulk);
         if (n <= 0)
             return (int)n;
-        len -= n;
         *moved += (uint64_t)n;
+        if (bulk && n < len && weft__bytes_count(&from->in) == 0 &&
+            weft__stream_can_splice(from, to)) {
+            int rc = weft__stream_splice(from, to, len - n, moved);
+            if (rc <= 0)
+                return rc;
+        }
+        len -= (int64_t)(*moved - before);
     }
     return 0;
 }

@@ -62,6 +62,14 @@ static ssize_t file_writev(void *self, const struct iovec *vectors, int count)
     return weft_write(file->out, vectors->iov_base, vectors->iov_len);
 }
 
+const int *weft__stream_raw(const struct weft_stream *stream, bool out)
+{
+    const struct file *file = stream->self;
+    if (stream->ops->read != file_read || file->passed)
+        return NULL;
+    return out ? &file->out : &file->in;
+}
+
 /** Closes what is written: the reader of a pipe then comes to its end. */
 static int close_out(struct file *file)
 {
@@ -142,7 +150,7 @@ static ssize_t file_send_file(void *self, int fd, int64_t offset, size_t len)
 {
     const struct file *file = self;
     const struct weft_sys *sys = weft__sys_current();
-    if (!file->nonblocking)
+    if (!file->nonblocking || !weft__stream_sigpipe_harmless())
         return -ENOSYS;
     for (;;) {
         int ready = weft__stream_poll(&file->out, POLLOUT);

@@ -8,6 +8,7 @@
  *     write.c        the writing calls
  *     copy.c         from one stream to another
  *     descriptor.c   the kinds that have a descriptor
+ *     splice.c       the same between descriptors, in the kernel
  *     passing.c      descriptors that travel over Unix sockets
  *     file.c         an open file into a stream
  *     memory.c       the pair in memory
@@ -134,6 +135,22 @@ int weft__stream_drain(struct weft_stream *stream, size_t target);
 ssize_t weft__stream_send(struct weft_stream *stream, const void *buf, size_t len);
 /** Sends what was put, then all of the vectors: 0. The caller has entered. */
 int weft__stream_send_all(struct weft_stream *stream, const struct iovec *vectors, int count);
+
+/** What a read of the kind gave, remembered if it is an end; see weft__stream_result. */
+ssize_t weft__stream_note_read(struct weft_stream *stream, ssize_t result);
+
+/** The descriptor that a stream reads from, or writes to with `out`, if its bytes are the stream's
+ *  and nothing else's; NULL: there is none. Becomes negative with a close. */
+const int *weft__stream_raw(const struct weft_stream *stream, bool out);
+/** Whether a write to a socket without a reader is an error and no more, for calls that cannot be
+ *  told to raise no signal. */
+bool weft__stream_sigpipe_harmless(void);
+/** Whether weft__stream_splice may work between them. */
+bool weft__stream_can_splice(const struct weft_stream *from, const struct weft_stream *to);
+/** Moves up to `len` bytes in the kernel, both buffers being empty; `moved` grows. 0 all, or the
+ *  end; negative; 1 it goes no further this way, or `from` has run dry. */
+int weft__stream_splice(struct weft_stream *from, struct weft_stream *to, int64_t len,
+                        uint64_t *moved);
 
 /** weft_poll, for a system call right after it: 0 when it is time, or negative. A close while the
  *  task was on its way back made `*fd` negative, and its number may be another's by now. */

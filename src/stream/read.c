@@ -40,18 +40,23 @@ void weft__stream_leave_read(struct weft_stream *stream)
     weft__stream_left(stream);
 }
 
-/** One read of the kind, and what is to be remembered of it. */
-static ssize_t receive(struct weft_stream *stream, void *buf, size_t len)
+ssize_t weft__stream_note_read(struct weft_stream *stream, ssize_t result)
 {
-    if (stream->ended)
-        return stream->end;
-    ssize_t n = weft__stream_result(stream, stream->ops->read(stream->self, buf, len));
+    ssize_t n = weft__stream_result(stream, result);
     /* A refusal says nothing of the connection. */
     if (n <= 0 && n != -ECANCELED && n != -ENOMEM && n != -EBUSY) {
         stream->ended = true;
         stream->end = (int)n;
     }
     return n;
+}
+
+/** One read of the kind. */
+static ssize_t receive(struct weft_stream *stream, void *buf, size_t len)
+{
+    if (stream->ended)
+        return stream->end;
+    return weft__stream_note_read(stream, stream->ops->read(stream->self, buf, len));
 }
 
 ssize_t weft__stream_fill(struct weft_stream *stream)

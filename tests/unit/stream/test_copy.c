@@ -78,6 +78,87 @@ TASK_TEST(a_copy_sends_first_what_was_put)
     }
 }
 
+/** Much, on its way through a copy that is cut again and again. */
+static char much[8 << 20];
+static char arrived[sizeof much];
+
+static int say_much(struct weft_stream *stream)
+{
+    CHECK_EQ(weft_stream_write_all(stream, much, sizeof much), 0);
+    return weft_stream_shutdown(stream);
+}
+WEFT_TASK(say_much, struct weft_stream *);
+
+static int hear_much(struct weft_stream *stream)
+{
+    CHECK_EQ(weft_stream_read_exactly(stream, arrived, sizeof arrived), 0);
+    CHECK_EQ(hear_all(stream), 0);
+    return 0;
+}
+WEFT_TASK(hear_much, struct weft_stream *);
+
+/** Copies all, in pieces of a deadline each. */
+static void copy_in_cuts(struct weft_stream *from, struct weft_stream *to, weft_ns piece)
+{
+    int64_t n;
+    do
+        n = (int64_t)weft_within(piece, (ssize_t)weft_stream_copy(from, to, WEFT_STREAM_ALL));
+    while (n == -ETIMEDOUT);
+    CHECK(n >= 0);
+    CHECK_EQ(weft_stream_shutdown(to), 0);
+}
+
+/** Between non-blocking sockets, where SIGPIPE is harmless, the kernel moves the bytes. */
+static void check_much(weft_ns piece)
+{
+    signal(SIGPIPE, SIG_IGN);
+    fill_pattern(much, sizeof much);
+    EACH_STREAM(kind, NULL, in)
+    {
+        struct weft_stream *out[2];
+        struct weft_scope s;
+        kind->make(NULL, out);
+        memset(arrived, 0, sizeof arrived);
+        weft_scope_enter(&s, WEFT_FOREVER);
+        weft_go(&s, say_much, in[1]);
+        weft_go(&s, hear_much, out[1]);
+        copy_in_cuts(in[0], out[0], piece);
+        CHECK_EQ(weft_scope_exit(&s, 0), 0);
+        CHECK_MEM(arrived, much, sizeof much);
+        close_streams(out);
+    }
+}
+
+TASK_TEST(a_copy_of_much_loses_and_doubles_nothing)
+{
+    check_much(WEFT_FOREVER);
+}
+
+TASK_TEST(a_copy_of_much_that_is_cut_again_and_again_loses_nothing)
+{
+    check_much(100 * WEFT_US);
+}
+
+TASK_TEST(a_copy_of_so_much_stops_in_the_middle_of_a_stream)
+{
+    signal(SIGPIPE, SIG_IGN);
+    fill_pattern(much, sizeof much);
+    EACH_STREAM(kind, NULL, in)
+    {
+        struct weft_stream *out[2];
+        struct weft_scope s;
+        kind->make(NULL, out);
+        weft_scope_enter(&s, WEFT_FOREVER);
+        weft_go(&s, say_much, in[1]);
+        weft_go(&s, hear_much, out[1]);
+        CHECK_EQ(weft_stream_copy(in[0], out[0], 5000001), 5000001);
+        copy_in_cuts(in[0], out[0], WEFT_FOREVER);
+        CHECK_EQ(weft_scope_exit(&s, 0), 0);
+        CHECK_MEM(arrived, much, sizeof much);
+        close_streams(out);
+    }
+}
+
 static int relay(struct weft_stream *a, struct weft_stream *b, uint64_t *moved)
 {
     return weft_stream_relay(a, b, moved);
