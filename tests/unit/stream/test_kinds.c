@@ -115,6 +115,27 @@ TASK_TEST(what_is_no_stream_is_refused_and_stays_the_callers)
     close_ends(fds);
 }
 
+TASK_TEST(a_socket_that_is_not_connected_says_so)
+{
+    struct weft_stream *stream;
+    struct weft_address peer;
+    char byte;
+    int fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+    CHECK_OK(fd);
+    CHECK_EQ(weft_stream_from_fd(fd, NULL, &stream), 0);
+    CHECK_ERR(weft_stream_read(stream, &byte, 1), -ENOTCONN);
+    CHECK_ERR(weft_stream_peer_address(stream, &peer), -ENOTCONN);
+    CHECK_EQ(weft_stream_close(stream), 0);
+}
+
+TASK_TEST(a_unix_path_that_nobody_listens_on_says_so)
+{
+    struct weft_stream *stream = NULL;
+    struct weft_address address = address_of("unix:@weft-nobody-listens-here");
+    CHECK_ERR(weft_stream_connect(&address, NULL, &stream), -ECONNREFUSED);
+    CHECK(stream == NULL);
+}
+
 TEST(without_a_loop_there_is_no_stream)
 {
     struct weft_stream *stream = NULL;
