@@ -76,8 +76,9 @@ TASK_TEST(a_line_has_its_newline_and_a_0_and_the_last_one_may_lack_it)
         CHECK_STR(line, "\n");
         CHECK_EQ(weft_stream_read_line(ends[0], &line), 5);
         CHECK_STR(line, "three");
+        char *before = line;
         CHECK_EQ(weft_stream_read_line(ends[0], &line), 0);
-        CHECK_STR(line, "three");
+        CHECK(line == before);
     }
 }
 
