@@ -72,6 +72,19 @@ TASK_TEST(a_close_after_a_write_that_was_cut_resets)
     }
 }
 
+TASK_TEST(a_failure_is_told_by_every_later_read_after_what_came_before_it)
+{
+    EACH_STREAM(kind, NULL, ends)
+    {
+        char byte;
+        weft_stream_abort(ends[0]);
+        ssize_t first = weft_stream_read(ends[1], &byte, 1);
+        CHECK(first == 0 || first == -ECONNRESET);
+        for (int i = 0; i < 3; i++)
+            CHECK_EQ(weft_stream_read(ends[1], &byte, 1), first);
+    }
+}
+
 static int fill_and_close(struct weft_stream *stream)
 {
     static const char much[24 << 20];

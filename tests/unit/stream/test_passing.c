@@ -55,6 +55,18 @@ TASK_TEST(descriptors_arrive_beside_the_bytes_although_the_reader_reads_ahead)
     close(pipe_fds[1]);
 }
 
+TASK_TEST(waiting_for_a_descriptor_buffers_no_more_than_the_limit)
+{
+    const struct weft_stream_options options = {.flags = WEFT_STREAM_PASS_FDS, .limit = 16};
+    struct weft_stream *ends[2];
+    needs_a_kernel();
+    make_unix(&options, ends);
+    say(ends[1], "0123456789abcdef");
+    CHECK_ERR(weft_stream_recv_fd(ends[0]), -EMSGSIZE);
+    hear(ends[0], "0123456789abcdef");
+    close_streams(ends);
+}
+
 TASK_TEST(descriptors_that_nobody_takes_are_closed_with_the_stream)
 {
     struct weft_stream *ends[2];

@@ -185,3 +185,26 @@ TASK_TEST(a_put_waits_above_the_high_mark_until_the_low_one)
         CHECK_EQ(weft_scope_exit(&s, 0), 0);
     }
 }
+
+/** Takes bytes past the buffer of the stream, so that the marks are seen. */
+static ssize_t take_some(struct weft_stream *stream, size_t len)
+{
+    static char bytes[8192];
+    return weft_stream_read(stream, bytes, len);
+}
+
+TASK_TEST(a_full_pair_in_memory_takes_nothing_before_the_low_mark)
+{
+    const struct weft_stream_options options = {.high_water = 20000, .low_water = 5000};
+    static const char bytes[20000];
+    struct weft_stream *ends[2];
+    make_memory(&options, ends);
+    CHECK_EQ(weft_stream_write(ends[0], bytes, sizeof bytes), 20000);
+    CHECK_EQ(take_some(ends[1], 8192), 8192);
+    CHECK_ERR(weft_within(WEFT_MS, weft_stream_write(ends[0], bytes, 1)), -ETIMEDOUT);
+    CHECK_EQ(take_some(ends[1], 6807), 6807);
+    CHECK_ERR(weft_within(WEFT_MS, weft_stream_write(ends[0], bytes, 1)), -ETIMEDOUT);
+    CHECK_EQ(take_some(ends[1], 4096), 4096);
+    CHECK_EQ(weft_stream_write(ends[0], bytes, 1), 1);
+    close_streams(ends);
+}
