@@ -2,9 +2,8 @@
 /*
  * test_peers.c: streams with peers that are other programs, or behave badly
  *
- * socat and cat at the other end; a peer that resets after every byte of an exchange, that sends and
- * takes one byte at a time, that never reads, that is gone; and that in each case only this
- * connection notices.
+ * socat and cat at the other end; a peer that resets after every byte of an exchange, that never
+ * reads, that is gone, that says nothing; and that in each case only this connection notices.
  */
 #include "stream_test.h"
 
