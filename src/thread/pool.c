@@ -237,7 +237,7 @@ static void init_locks(struct weft_pool *pool)
 int weft_pool_new(struct weft_loop *loop, const struct weft_pool_options *asked,
                   struct weft_pool **ret)
 {
-    struct weft_pool_options limits;
+    struct weft_pool_options limits = {0};
     int rc = weft__loop_check_thread(loop);
     if (rc == 0)
         rc = read_limits(&limits, asked);

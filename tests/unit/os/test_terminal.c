@@ -232,7 +232,8 @@ TEST(abort_puts_the_terminal_back)
 
 static int fault(void)
 {
-    *(volatile int *)8 = 1;
+    volatile int *volatile nowhere = (volatile int *)8;
+    *nowhere = 1;
     return 0;
 }
 
