@@ -2,8 +2,8 @@
 /*
  * guard.c: the task that looks after a process
  *
- *     wait for the end ──▶ tell ──▶ rest until cancelled (a close, the end of the scope) ──▶ free
- *          └─ cancelled: SIGTERM to the group ─▶ grace ─▶ SIGKILL ─▶ wait for the end ─┘
+ *     wait for the end ──▶ tell ──▶ rest until cancelled (a close, the end of the scope)
+ *          └─ cancelled: SIGTERM to the group ─▶ grace ─▶ SIGKILL ─▶ wait for the end
  *
  * It is a task in the background of the process's scope, so that the scope's end is its
  * cancellation. What comes after that runs shielded. A stopped process is continued after SIGTERM:
@@ -120,6 +120,13 @@ static void end(struct weft_process *process)
     kill_all(process);
 }
 
+static void close_pidfd(struct weft_process *process)
+{
+    if (process->pidfd >= 0)
+        (void)weft_close(process->pidfd);
+    process->pidfd = -1;
+}
+
 static void describe_rest(const struct weft_wait *wait, char *buf, size_t size)
 {
     const struct weft_process *process = wait->object;
@@ -143,28 +150,23 @@ static void rest(struct weft_process *process)
     (void)!weft_park(&wait, abort_rest);
 }
 
-static void free_process(struct weft_process *process)
-{
-    (void)weft_waitq_wake_all(&process->waiters, -WEFT_ECLOSED);
-    for (size_t i = 0; i < process->pipe_count; i++) {
-        struct weft_stream *stream = process->pipes[i].stream;
-        process->pipes[i].stream = NULL;
-        (void)weft_stream_close(stream);
-    }
-    if (process->ended && !process->reaped)
-        reap(process);
-    if (process->pidfd >= 0)
-        (void)weft_close(process->pidfd);
-    (void)weft_loop_realloc(process->loop, process, 0);
-}
+/** A process that nothing ends, with what is needed to take its status. */
+struct detached {
+    /** As in the handle. */
+    pid_t pid;
+    /** As in the handle. */
+    int pidfd;
+};
 
 /** Looks after a detached process whose scope has ended, so that it leaves no zombie while the loop
  *  runs. */
 static int guard_detached(void *arg)
 {
-    struct weft_process *process = *(struct weft_process **)arg;
-    (void)wait_for_end(process);
-    free_process(process);
+    const struct detached *detached = arg;
+    struct weft_process process = {.pid = detached->pid, .pidfd = detached->pidfd};
+    weft_waitq_init(&process.waiters);
+    (void)wait_for_end(&process);
+    close_pidfd(&process);
     return 0;
 }
 
@@ -173,24 +175,35 @@ static void hand_on(struct weft_process *process)
 {
     static const struct weft_task_options options = {.size = sizeof options,
                                                      .flags = WEFT_BACKGROUND};
-    (void)weft_waitq_wake_all(&process->waiters, -WEFT_ECLOSED);
-    process->leads = false;
+    const struct detached detached = {process->pid, process->pidfd};
     if (weft_start(weft_root(process->loop), NULL, &options, "guard_detached", WEFT_SITE,
-                   guard_detached, &process, sizeof process) < 0)
-        free_process(process);
+                   guard_detached, &detached, sizeof detached) < 0)
+        close_pidfd(process);
+    process->pidfd = -1;
+}
+
+/** Lets go of all but the handle: who still uses its pipes gets -WEFT_ECLOSED. */
+static void let_go(struct weft_process *process)
+{
+    for (size_t i = 0; i < process->pipe_count; i++)
+        if (process->pipes[i].stream)
+            weft_stream_abort(process->pipes[i].stream);
+    if (process->ended && !process->reaped)
+        reap(process);
+    close_pidfd(process);
 }
 
 int weft__process_guard(void *arg)
 {
     struct weft_process *process = *(struct weft_process **)arg;
-    int rc = process->pid > 0 ? wait_for_end(process) : -ECANCELED;
-    if (rc == 0)
-        rest(process);
-    if (process->pid > 0 && !process->detached)
-        end(process);
-    if (process->pid > 0 && process->detached && !process->ended)
-        hand_on(process);
-    else
-        free_process(process);
+    if (process->pid > 0) {
+        if (wait_for_end(process) == 0)
+            rest(process);
+        if (process->detached && !process->ended)
+            hand_on(process);
+        else if (!process->detached)
+            end(process);
+    }
+    let_go(process);
     return 0;
 }

@@ -7,7 +7,8 @@
  * another, so that a signal never meets a stranger. Since Linux 6.9 a pidfd stands for the group
  * as well, also when the process is gone; then the status is taken at once.
  *
- * Nobody but the guard (guard.c) ends and frees a process.
+ * Nobody but the guard (guard.c) ends a process. The handle outlives it, until a close or the end
+ * of the scope.
  */
 #define _GNU_SOURCE 1
 
@@ -173,6 +174,8 @@ int weft__process_signal_all(struct weft_process *process, int signal)
     const struct weft_sys *sys = weft__sys_current();
     if (!process->leads)
         return weft_process_signal(process, signal);
+    if (process->group_by_pidfd && process->pidfd < 0)
+        return -ESRCH;
     if (process->group_by_pidfd)
         return sys->pidfd_send_signal(sys, process->pidfd, signal, SIGNAL_PROCESS_GROUP);
     return process->lost < 0 ? -ESRCH : sys->kill(sys, -process->pid, signal);
@@ -180,7 +183,10 @@ int weft__process_signal_all(struct weft_process *process, int signal)
 
 int weft_process_signal_group(struct weft_process *process, int signal)
 {
-    return process->leads ? weft__process_signal_all(process, signal) : -ENOTSUP;
+    if (!process->leads)
+        return -ENOTSUP;
+    return process->reaped && !process->group_by_pidfd ? -ESRCH
+                                                       : weft__process_signal_all(process, signal);
 }
 
 /* Its pipes, and the end of the handle. */
@@ -221,11 +227,24 @@ void weft_process_close(struct weft_process *process)
     if (!process)
         return;
     struct weft_task *guard = process->guard;
-    weft_task_cancel(guard);
-    weft_wait_init(&wait, describe_close, process);
-    weft__list_append(&weft_task_enders(guard)->waits, &wait.link);
-    (void)!weft_park(&wait, NULL);
+    if (!weft_task_ended(guard)) {
+        weft_task_cancel(guard);
+        weft_wait_init(&wait, describe_close, process);
+        weft__list_append(&weft_task_enders(guard)->waits, &wait.link);
+        (void)!weft_park(&wait, NULL);
+    }
     weft_task_release(guard);
+    weft__process_free(process);
+}
+
+void weft__process_free(struct weft_process *process)
+{
+    weft_scope_undefer(&process->deferred);
+    (void)weft_waitq_wake_all(&process->waiters, -WEFT_ECLOSED);
+    /* The guard has aborted them, so that there is nothing to wait for. */
+    for (size_t i = 0; i < process->pipe_count; i++)
+        (void)weft_stream_close(process->pipes[i].stream);
+    (void)weft_loop_realloc(process->loop, process, 0);
 }
 
 /* How it ended, in words. */

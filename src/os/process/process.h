@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <weft/loop.h>
 #include <weft/process.h>
+#include <weft/scope.h>
 #include <weft/sys.h>
 #include <weft/task.h>
 #include <weft/wait.h>
@@ -29,11 +30,13 @@ struct weft__process_pipe {
 
 /** A process that was spawned. */
 struct weft_process {
+    /** Frees the handle at the end of its scope, when no task there can have it any more. */
+    struct weft_deferred deferred;
     /** Its loop. */
     struct weft_loop *loop;
-    /** Its number; 0: the start failed. */
+    /** Its number; 0: it was not started. */
     pid_t pid;
-    /** A descriptor for it; -1: the kernel has none. */
+    /** A descriptor for it; -1: the kernel has none, or the guard has ended. */
     int pidfd;
     /** It leads a group that is ended with it. */
     bool leads;
@@ -67,6 +70,8 @@ struct weft_process {
 
 /** Looks whether it has ended, and if so notes how and tells who waits. */
 void weft__process_look(struct weft_process *process);
+/** Frees the handle of a process whose guard has ended, or never began. */
+void weft__process_free(struct weft_process *process);
 /** Sends a signal to its group, or to it alone if it leads none. */
 int weft__process_signal_all(struct weft_process *process, int signal);
 

@@ -4,8 +4,8 @@
  *
  *     guard ─▶ descriptors: pipes, files, copies ─▶ program, environment ─▶ the table's spawn
  *
- * The guard is started first: from then on it owns the handle and frees it, however far the start
- * comes. It does not run before the caller waits, and finds either a process or none.
+ * The guard is started first, so that there is no process that nobody looks after. It does not run
+ * before the caller waits, and finds either a process or none.
  *
  * Files and pipes are opened here, close-on-exec, and closed again when the process has its copies.
  * Our end of a pipe is non-blocking and becomes a stream; the process's end blocks, as programs
@@ -15,6 +15,7 @@
 
 #include "os/process/process.h"
 
+#include "base/list.h"
 #include "base/options.h"
 #include "loop/poller.h"
 
@@ -306,6 +307,7 @@ static struct weft_process *make(struct weft_loop *loop, const struct weft_proce
     process->detached = options->flags & WEFT_PROCESS_DETACHED;
     process->grace = options->grace ? options->grace : WEFT_PROCESS_GRACE;
     weft_waitq_init(&process->waiters);
+    weft__list_init(&process->deferred.link);
     const char *slash = strrchr(name, '/');
     snprintf(process->name, sizeof process->name, "%s", slash && slash[1] ? slash + 1 : name);
     return process;
@@ -321,6 +323,11 @@ static int check(struct weft_loop *loop, const char *const *arguments)
         return weft_fail(-ENOTSUP, "cannot start %s: a simulated world has no processes",
                          arguments[0]);
     return 0;
+}
+
+static void scope_ended(struct weft_deferred *deferred)
+{
+    weft__process_free(weft__container(deferred, struct weft_process, deferred));
 }
 
 int weft_process_spawn(struct weft_scope *scope, const char *const *arguments,
@@ -339,16 +346,18 @@ int weft_process_spawn(struct weft_scope *scope, const char *const *arguments,
     struct weft_process *process = make(loop, &options, arguments[0]);
     if (!process)
         return -ENOMEM;
-    rc = weft_start(scope, &process->guard, &in_background, process->name, WEFT_SITE,
-                    weft__process_guard, &process, sizeof process);
+    rc = weft_scope_defer(scope, &process->deferred, scope_ended);
+    if (rc == 0)
+        rc = weft_start(scope, &process->guard, &in_background, process->name, WEFT_SITE,
+                        weft__process_guard, &process, sizeof process);
     if (rc < 0) {
-        (void)weft_loop_realloc(loop, process, 0);
+        weft__process_free(process);
         return rc;
     }
     rc = prepare_and_start(process, &options, arguments);
     if (rc < 0) {
         process->pid = 0;
-        weft_task_release(process->guard);
+        weft_process_close(process);
         return rc;
     }
     weft_task_set_name(process->guard, process->name);

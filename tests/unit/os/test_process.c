@@ -585,7 +585,7 @@ PROCESS_TEST(a_child_under_a_pseudo_terminal_has_it_as_its_own)
     struct weft_process *process =
         start(&scope,
               SCRIPT("stty size; stty -echo; echo -n 'secret? ' >/dev/tty; read s </dev/tty;"
-                     "echo got $s; stty echo; sleep 1000"),
+                     "stty echo; echo got $s; exec sleep 1000"),
               &options);
     CHECK_EQ(close(fds[0].fd), 0);
     CHECK_OK(weft_stream_from_fd(master, NULL, &stream));

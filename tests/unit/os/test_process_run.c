@@ -140,7 +140,7 @@ RUN_TEST(options_of_the_process_hold_and_its_own_outputs_do_not)
 static int run_one(void *arg)
 {
     struct weft_process_result result;
-    char want[16];
+    char want[32];
     const char *const arguments[] = {"sh", "-c", "echo $0", arg, NULL};
     int rc = weft_process_run(arguments, NULL, &result);
     if (rc < 0)
@@ -154,7 +154,7 @@ static int run_one(void *arg)
 RUN_TEST(runs_beside_each_other_do_not_mix)
 {
     struct weft_scope scope;
-    char names[20][8];
+    char names[20][16];
     weft_scope_enter(&scope, WEFT_FOREVER);
     for (int i = 0; i < 20; i++) {
         snprintf(names[i], sizeof names[i], "%d", i);
