@@ -4,8 +4,9 @@
  *
  * A server needs one second for a request. Who asks twice in a row waits two seconds; threads or
  * weft make it one. Then a thousand requests at once, to a server that is itself one thread with
- * weft; and a TCP echo server that our clients, nc and socat talk to. Every answer is compared, and
- * the program fails if one is missing or wrong.
+ * weft; a TCP echo server that our clients, nc and socat talk to; and a proxy before it that is
+ * restarted twice while they do. Every answer is compared, and the program fails if one is missing
+ * or wrong.
  *
  *     demo [--lose N] [--deadline S] [story] [crowd] [echo]     all three parts unless named
  *
@@ -100,23 +101,50 @@ static int crowd(struct demo *demo)
     return rc < 0 ? rc : stop_rc < 0 ? stop_rc : wrong;
 }
 
-static int echo_together(const struct weft_address *to)
+/** Fills in the clients, and waits until somebody listens. 0, or an error. */
+static int make_clients(struct echo_client *clients, const struct weft_address *to)
+{
+    struct echo_client first = {.to = *to, .patient = 1};
+
+    for (unsigned i = 0; i < ECHO_CLIENTS; i++)
+        clients[i] = (struct echo_client){.to = *to, .number = i};
+    return echo_by_weft(&first, 1, NULL, NULL);
+}
+
+/** Many clients at once; how many were not served well, or an error. */
+static int echo_together(const char *name, const struct weft_address *to,
+                         int (*meanwhile)(void *arg), void *arg)
 {
     struct echo_client *clients = calloc(ECHO_CLIENTS, sizeof *clients);
     int wrong = 0;
 
     if (!clients)
         return -ENOMEM;
-    for (unsigned i = 0; i < ECHO_CLIENTS; i++)
-        clients[i] = (struct echo_client){.to = *to, .number = i};
-    row_begin("weft", ECHO_CLIENTS);
-    int rc = echo_by_weft(clients, ECHO_CLIENTS);
-    row_end("%d clients at once, %d kB each, came back", row_answers(), ECHO_BYTES >> 10);
+    int rc = make_clients(clients, to);
+    row_begin(name, ECHO_CLIENTS);
+    if (rc == 0)
+        rc = echo_by_weft(clients, ECHO_CLIENTS, meanwhile, arg);
+    row_end("%d clients at once, %d kB each, came back%s", row_answers(), ECHO_BYTES >> 10,
+            meanwhile ? ", 2 restarts" : "");
     for (int i = 0; i < ECHO_CLIENTS; i++)
         wrong += !clients[i].right;
     if (wrong > 0)
         fprintf(stderr, "demo: %d clients did not get back what they sent\n", wrong);
     free(clients);
+    return rc < 0 ? rc : wrong;
+}
+
+/** The same through a proxy that is restarted meanwhile. */
+static int echo_through_proxy(const struct weft_address *behind)
+{
+    struct proxy proxy = {.server = {.count = 0}};
+    int reserved = proxy_start(&proxy, behind);
+
+    if (reserved < 0)
+        return reserved;
+    int wrong = echo_together("weft-proxy", &proxy.server.address, proxy_restart, &proxy);
+    int rc = server_stop(&proxy.server);
+    close(reserved);
     return rc < 0 ? rc : wrong;
 }
 
@@ -128,12 +156,13 @@ static int echo(void)
     if (reserved < 0)
         return reserved;
     printf("A TCP echo server, examples/echo.c, in a process of its own\n");
-    int wrong = echo_together(&server.address);
+    int wrong = echo_together("weft", &server.address, NULL, NULL);
     if (wrong >= 0)
         wrong += echo_by_others(&server.address);
+    int more = wrong >= 0 ? echo_through_proxy(&server.address) : 0;
     int rc = server_stop(&server);
     close(reserved);
-    return rc < 0 ? rc : wrong;
+    return rc < 0 ? rc : more < 0 ? more : wrong + more;
 }
 
 /** A thousand sockets at once: needs more than the usual soft limit, and the low numbers free. */

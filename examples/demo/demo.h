@@ -8,6 +8,7 @@
  *     blocking.c       the server with one second of work; clients without weft
  *     crowd.c          the client and the server with weft
  *     echo_clients.c   the program examples/echo and those who talk to it
+ *     proxy.c          the program examples/weft-proxy, restarted while it is in use
  */
 #ifndef DEMO_H
 #define DEMO_H
@@ -43,7 +44,7 @@ double seconds_since(weft_ns start);
 #define ANSWER_PREFIX "response for "
 
 /** At most this many processes in a server. */
-#define SERVER_PROCESSES 2
+#define SERVER_PROCESSES 3
 
 /** A server. */
 struct server {
@@ -131,9 +132,15 @@ struct echo_client {
     struct weft_address to;
     /** Which one; its bytes are not those of others. */
     unsigned number;
+    /** Nonzero when the server may not listen yet. */
+    int patient;
     /** Nonzero when all came back. */
     int right;
 };
+
+/** Runs the program of that name that lies beside this one; `arguments` end with NULL. Returns only
+ *  when it cannot: -errno. */
+int exec_beside(const char *name, char *const *arguments);
 
 /**
  * Starts examples/echo on a free port, and returns a socket that reserves this port, or -errno: two
@@ -142,10 +149,28 @@ struct echo_client {
  */
 int echo_start(struct server *server);
 
-/** All clients at once. 0, or the first failure. */
-int echo_by_weft(struct echo_client *clients, int count);
+/** All clients at once, and a task beside them (NULL: none). 0, or the first failure. */
+int echo_by_weft(struct echo_client *clients, int count, int (*meanwhile)(void *arg), void *arg);
 
 /** nc and socat, where installed. Returns how many of them got a wrong answer. */
 int echo_by_others(const struct weft_address *to);
+
+/* proxy.c */
+
+/** Proxies that follow each other. */
+struct proxy {
+    /** Their processes, and where clients connect. */
+    struct server server;
+    /** The same as text, and where connections go. */
+    char front[WEFT_ADDRESS_TEXT_SIZE], behind[WEFT_ADDRESS_TEXT_SIZE];
+    /** Where each asks the one before it for the listening socket. */
+    char control[64];
+};
+
+/** Starts the first one. Returns a socket as echo_start. */
+int proxy_start(struct proxy *proxy, const struct weft_address *behind);
+
+/** A task: lets the next ones follow while clients get their answers; `arg` is the struct proxy. */
+int proxy_restart(void *arg);
 
 #endif

@@ -13,18 +13,19 @@
 #include <string.h>
 #include <unistd.h>
 
-/** Runs the program `echo` that lies beside this one. Returns only when it cannot. */
-static int exec_echo(const char *address)
+int exec_beside(const char *name, char *const *arguments)
 {
-    char path[4096];
-    ssize_t len = readlink("/proc/self/exe", path, sizeof path - sizeof "echo");
+    char path[4096], *command[16] = {path};
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
 
     if (len < 0)
         return -errno;
     path[len] = '\0';
-    char *slash = strrchr(path, '/');
-    memcpy(slash ? slash + 1 : path, "echo", sizeof "echo");
-    execl(path, path, address, (char *)NULL);
+    char *slash = strrchr(path, '/') + 1;
+    snprintf(slash, sizeof path - (size_t)(slash - path), "%s", name);
+    for (int i = 0; arguments[i] && i < 14; i++)
+        command[i + 1] = arguments[i];
+    execv(path, command);
     fprintf(stderr, "demo: %s: %s\n", path, strerror(errno));
     return -errno;
 }
@@ -39,7 +40,7 @@ int echo_start(struct server *server)
     (void)weft_address_format(&server->address, text, sizeof text);
     server->pids[0] = fork_bound();
     if (server->pids[0] == 0)
-        _exit(exec_echo(text) < 0);
+        _exit(exec_beside("echo", (char *[]){text, NULL}) < 0);
     if (server->pids[0] < 0) {
         int rc = -errno;
 
@@ -104,7 +105,8 @@ static int connect_patiently(const struct weft_address *to)
 static int echo_client(struct echo_client *client)
 {
     struct weft_scope scope;
-    int fd = (int)weft_within(5 * WEFT_SEC, connect_patiently(&client->to));
+    int fd = client->patient ? (int)weft_within(5 * WEFT_SEC, connect_patiently(&client->to))
+                             : weft_tcp_connect(&client->to);
 
     if (fd < 0)
         return fd;
@@ -125,6 +127,10 @@ struct echo_crowd {
     struct echo_client *clients;
     /** How many. */
     int count;
+    /** A task beside them, or NULL. */
+    int (*meanwhile)(void *arg);
+    /** Its argument. */
+    void *arg;
 };
 
 static int echo_clients(void *arg)
@@ -135,12 +141,14 @@ static int echo_clients(void *arg)
     weft_scope_enter(&scope, 20 * WEFT_SEC);
     for (int i = 0; i < crowd->count; i++)
         weft_go(&scope, echo_client, &crowd->clients[i]);
+    if (crowd->meanwhile)
+        weft_go_fn(&scope, crowd->meanwhile, crowd->arg);
     return weft_scope_exit(&scope, 0);
 }
 
-int echo_by_weft(struct echo_client *clients, int count)
+int echo_by_weft(struct echo_client *clients, int count, int (*meanwhile)(void *arg), void *arg)
 {
-    struct echo_crowd crowd = {clients, count};
+    struct echo_crowd crowd = {clients, count, meanwhile, arg};
 
     return weft_run(echo_clients, &crowd);
 }
