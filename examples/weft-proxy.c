@@ -12,9 +12,8 @@
  * LISTEN may be "inherited", too: what systemd passed. SIGUSR1 prints statistics, SIGTERM ends.
  *
  * Hot restart: start a second one with the same -c. It gets the listening sockets of the first, and
- * answers when it accepts from them; only then does the first one stop accepting. That one lets its
- * connections come to an end and leaves. No client is refused or cut. If the second one fails
- * before it has answered, the first goes on as if nothing had happened.
+ * answers when it accepts from them; only then does the first one stop, and leaves when its
+ * connections have ended. No client is refused or cut. Without the answer the first one goes on.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -29,14 +28,12 @@
 
 /** The proxy. */
 struct proxy {
-    /** Where it listens, and where the next proxy asks (NULL: it does not). */
-    const char *listen, *control;
-    /** Where connections go. */
+    /** LISTEN, -g and -n; -c. */
+    struct weft_serve_options options, control;
+    /** BACKEND. */
     struct weft_address backend;
-    /** -g and -i. */
-    weft_ns grace, idle;
-    /** -n. */
-    size_t connections;
+    /** -i. */
+    weft_ns idle;
     /** For clients, and for the next proxy. */
     struct weft_server *server, *control_server;
     /** Bytes to the backend, and from it, of connections that have ended. */
@@ -46,13 +43,12 @@ struct proxy {
 /** Ends with -ETIMEDOUT once nothing has moved for the limit. */
 static int watch(weft_ns idle, uint64_t *moved)
 {
-    for (uint64_t before = UINT64_MAX; before != moved[0] + moved[1];) {
+    int rc = 0;
+    for (uint64_t before = UINT64_MAX; rc == 0 && before != moved[0] + moved[1];) {
         before = moved[0] + moved[1];
-        int rc = weft_sleep(idle);
-        if (rc < 0)
-            return rc;
+        rc = weft_sleep(idle);
     }
-    return weft_fail(-ETIMEDOUT, "nothing moved any more");
+    return rc < 0 ? rc : weft_fail(-ETIMEDOUT, "nothing moved any more");
 }
 typedef uint64_t *counters;
 WEFT_TASK(watch, weft_ns, counters);
@@ -100,11 +96,10 @@ static int print_on_signal(void *arg)
     weft_ready();
     while (rc >= 0 && (rc = weft_signals_next(signals)) > 0) {
         weft_server_get_stats(proxy->server, &stats);
-        fprintf(stderr, "weft-proxy: %lu accepted, %lu active, %lu at most, %lu failed, ",
+        fprintf(stderr, "weft-proxy: %lu accepted, %lu active, %lu failed, %lu bytes in, %lu out\n",
                 (unsigned long)stats.accepted, (unsigned long)stats.active,
-                (unsigned long)stats.peak, (unsigned long)stats.failed);
-        fprintf(stderr, "%lu pauses, %lu bytes in, %lu out\n", (unsigned long)stats.pauses,
-                (unsigned long)proxy->moved[0], (unsigned long)proxy->moved[1]);
+                (unsigned long)stats.failed, (unsigned long)proxy->moved[0],
+                (unsigned long)proxy->moved[1]);
     }
     return weft_scope_exit(&scope, rc);
 }
@@ -114,15 +109,17 @@ static int hand_over(struct weft_stream *next, void *arg)
 {
     struct proxy *proxy = arg;
     int fds[LISTENERS];
-    char count = (char)weft_server_fds(proxy->server, fds, LISTENERS), answer;
-    int rc = weft_stream_send_fds(next, fds, (size_t)count, &count, 1);
+    size_t count = weft_server_fds(proxy->control_server, fds, 1);
+    char answer = (char)(count += weft_server_fds(proxy->server, fds + 1, LISTENERS - 1));
+    int rc = weft_stream_send_fds(next, fds, count, &answer, 1);
     if (rc == 0)
         rc = (int)weft_within(PATIENCE, weft_stream_read_exactly(next, &answer, 1));
     if (rc < 0)
         return rc;
+    weft_server_keep_paths(proxy->control_server);
     weft_server_keep_paths(proxy->server);
-    (void)weft_server_close(proxy->control_server); /* the path is the next one's now */
-    return weft_server_drain(proxy->server, proxy->grace);
+    (void)weft_server_close(proxy->control_server);
+    return weft_server_drain(proxy->server, proxy->options.grace);
 }
 
 /** In the new proxy: connects to the old one, if there is one, and takes what it passes. */
@@ -131,7 +128,7 @@ static int take_over(const struct proxy *proxy, struct weft_stream **old, int *f
     const struct weft_stream_options options = {.flags = WEFT_STREAM_PASS_FDS};
     struct weft_address address;
     char count;
-    int rc = weft_address_parse(proxy->control, &address);
+    int rc = weft_address_parse(proxy->control.address, &address);
     if (rc == 0)
         rc = weft_stream_connect(&address, &options, old);
     if (rc == -ENOENT || rc == -ECONNREFUSED)
@@ -145,25 +142,25 @@ static int take_over(const struct proxy *proxy, struct weft_stream **old, int *f
 
 static int open_servers(struct proxy *proxy, struct weft_scope *scope)
 {
+    struct weft_serve_options options = proxy->options, control = proxy->control;
     struct weft_stream *old = NULL;
-    int fds[LISTENERS], count = 0;
-    char byte;
-    if (proxy->control)
-        count = (int)weft_within(PATIENCE, take_over(proxy, &old, fds));
-    struct weft_serve_options options = {.max_connections = proxy->connections,
-                                         .grace = proxy->grace,
-                                         .fds = fds,
-                                         .fd_count = count > 0 ? (size_t)count : 0,
-                                         .address = count > 0 ? NULL : proxy->listen};
-    struct weft_serve_options control = {.address = proxy->control, .unix_mode = 0600};
+    int fds[LISTENERS];
+    int count = control.address ? (int)weft_within(PATIENCE, take_over(proxy, &old, fds)) : 0;
+    if (count > 0) {
+        options.address = control.address = NULL;
+        options.fds = fds + 1, options.fd_count = (size_t)count - 1;
+        control.fds = fds, control.fd_count = 1;
+    }
     int rc = count < 0 ? count : weft_server_open(scope, &options, forward, proxy, &proxy->server);
+    if (rc == 0 && proxy->control.address)
+        rc = weft_server_open(scope, &control, hand_over, proxy, &proxy->control_server);
     if (rc == 0 && old)
         rc = weft_stream_write_all(old, "A", 1);
-    if (rc == 0 && old) /* until it has let the control address go */
-        rc = (int)weft_within(PATIENCE, weft_stream_read(old, &byte, 1));
+    if (rc == 0 && old) {
+        weft_server_take_paths(proxy->server);
+        weft_server_take_paths(proxy->control_server);
+    }
     (void)weft_stream_close(old);
-    if (rc == 0 && proxy->control)
-        rc = weft_server_open(scope, &control, hand_over, proxy, &proxy->control_server);
     return rc;
 }
 
@@ -180,20 +177,21 @@ static int run(void *arg)
 
 int main(int argc, char **argv)
 {
-    struct proxy proxy = {.grace = 10 * WEFT_SEC, .idle = WEFT_MIN, .connections = 1000};
+    struct proxy proxy = {.idle = WEFT_MIN, .control = {.max_connections = 1, .unix_mode = 0600}};
+    proxy.options = (struct weft_serve_options){.grace = 10 * WEFT_SEC, .max_connections = 1000};
     for (int option; (option = getopt(argc, argv, "c:g:i:n:")) != -1;) {
         if (option == 'c')
-            proxy.control = optarg;
+            proxy.control.address = optarg;
         else if (option == 'g')
-            proxy.grace = atoi(optarg) * WEFT_SEC;
+            proxy.options.grace = atoi(optarg) * WEFT_SEC;
         else if (option == 'i')
             proxy.idle = atoi(optarg) * WEFT_SEC;
         else if (option == 'n')
-            proxy.connections = (size_t)atoi(optarg);
+            proxy.options.max_connections = (size_t)atoi(optarg);
     }
     if (argc - optind != 2 || weft_address_parse(argv[optind + 1], &proxy.backend) < 0)
         return fprintf(stderr, "usage: weft-proxy [-c ADDRESS] [-g SECONDS] [-i SECONDS] "
                                "[-n COUNT] LISTEN BACKEND\n") > 0;
-    proxy.listen = argv[optind];
+    proxy.options.address = argv[optind];
     return weft_main(run, &proxy);
 }

@@ -231,6 +231,10 @@ WEFT_API size_t weft_server_fds(const struct weft_server *server, int *fds, size
 /** Somebody else listens on its sockets now: Unix paths stay when it closes. Plain. */
 WEFT_API void weft_server_keep_paths(struct weft_server *server);
 
+/** Nobody else listens on its sockets any more: Unix paths go when it closes, those of sockets that
+ *  were given to it too. Plain. */
+WEFT_API void weft_server_take_paths(struct weft_server *server);
+
 /* For handlers. They may be called by a handler's task and by those that it starts and waits for.
  */
 

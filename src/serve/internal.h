@@ -118,6 +118,8 @@ int weft__listener_close(struct weft__listener *listener);
 /** bind(2) to a Unix address, over a stale path too; *ret is the path that came of it. */
 int weft__path_bind(int fd, const struct weft_address *address,
                     const struct weft_serve_options *options, struct weft__path_id *ret);
+/** Which file the path is now. Nothing changes when there is none, or it is no Unix address. */
+void weft__path_know(const struct weft_address *address, struct weft__path_id *ret);
 /** Removes the path if it is still the file of that id. */
 void weft__path_remove(const struct weft_address *address, const struct weft__path_id *id);
 

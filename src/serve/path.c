@@ -18,11 +18,14 @@
 
 #include <fcntl.h>
 
+/** The path; NULL: an abstract name, another family, no files here. */
 static const char *path_of(const struct weft_address *address)
 {
     const struct weft_sys *sys = weft__sys_current();
     bool simulated = sys->flags & WEFT_SYS_VIRTUAL_CLOCK;
-    return simulated || !address->of.un.sun_path[0] ? NULL : address->of.un.sun_path;
+    if (address->of.any.sa_family != AF_UNIX || simulated)
+        return NULL;
+    return address->of.un.sun_path[0] ? address->of.un.sun_path : NULL;
 }
 
 /** What is at the path, links not followed: 0 when there is something. */
@@ -70,14 +73,12 @@ int weft__path_bind(int fd, const struct weft_address *address,
     const struct weft_sys *sys = weft__sys_current();
     const char *path = path_of(address);
     bool keep = options->flags & WEFT_SERVE_KEEP_PATH;
-    struct stat file;
     int rc = weft_bind(fd, address);
     if (rc == -EADDRINUSE && path && !keep && remove_stale(fd, address, path))
         rc = weft_bind(fd, address);
     if (rc < 0 || !path)
         return rc;
-    if (look(path, &file) == 0)
-        *ret = (struct weft__path_id){file.st_dev, file.st_ino};
+    weft__path_know(address, ret);
     /* Nobody can connect before listen(2), so nobody comes in between. */
     if (options->unix_mode)
         rc = sys->fchmodat(sys, AT_FDCWD, path, options->unix_mode, 0);
@@ -86,6 +87,14 @@ int weft__path_bind(int fd, const struct weft_address *address,
     else if (keep)
         *ret = (struct weft__path_id){0, 0};
     return rc;
+}
+
+void weft__path_know(const struct weft_address *address, struct weft__path_id *ret)
+{
+    const char *path = path_of(address);
+    struct stat file;
+    if (path && look(path, &file) == 0)
+        *ret = (struct weft__path_id){file.st_dev, file.st_ino};
 }
 
 void weft__path_remove(const struct weft_address *address, const struct weft__path_id *id)

@@ -224,3 +224,10 @@ void weft_server_keep_paths(struct weft_server *server)
     for (size_t i = 0; i < server->listener_count; i++)
         server->listeners[i].path = (struct weft__path_id){0, 0};
 }
+
+void weft_server_take_paths(struct weft_server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++)
+        if (server->listeners[i].fd >= 0)
+            weft__path_know(&server->listeners[i].address, &server->listeners[i].path);
+}

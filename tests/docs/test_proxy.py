@@ -251,7 +251,7 @@ def check_failed_restart(tap):
         with socket.socket(socket.AF_UNIX) as taker:
             taker.connect(world.path("control"))
             data, fds, _, _ = socket.recv_fds(taker, 1, 8)
-            tap.check("proxy/passes_its_socket", (data, len(fds)) == (b"\x01", 1), (data, fds))
+            tap.check("proxy/passes_its_sockets", (data, len(fds)) == (b"\x02", 2), (data, fds))
             for fd in fds:
                 os.close(fd)
         with connect(port) as connection:

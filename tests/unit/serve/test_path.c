@@ -162,6 +162,27 @@ PATH_TEST(a_server_that_was_handed_over_leaves_its_path)
     CHECK_EQ(weft_scope_exit(&s, 0), 0);
 }
 
+PATH_TEST(who_takes_a_server_over_can_take_its_path)
+{
+    struct weft_scope s;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    struct weft_serve_options options = {.address = address};
+    struct weft_server *old = open_with(&s, options, swallow, NULL, NULL);
+    int fd = -1;
+    CHECK_EQ(weft_server_fds(old, &fd, 1), 1);
+    int passed = dup(fd);
+    CHECK_OK(passed);
+    weft_server_keep_paths(old);
+    CHECK_EQ(weft_server_close(old), 0);
+    struct weft_serve_options given = {.fds = &passed, .fd_count = 1};
+    struct weft_server *new = open_with(&s, given, echo, NULL, NULL);
+    weft_server_take_paths(new);
+    CHECK_EQ(weft_server_close(new), 0);
+    CHECK(!exists());
+    weft_server_take_paths(new);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+}
+
 PATH_TEST(paths_are_left_alone_on_request)
 {
     struct weft_scope s;
