@@ -23,8 +23,10 @@ struct weft__connection {
     struct weft_scope scope;
     /** The handler said that nothing is lost with it. */
     bool idle;
-    /** It was cut short by a drain or an abort. */
+    /** It was cut short by a drain. */
     bool cancelled;
+    /** It ends with a reset, by its own task: whoever asked must not wait for it. */
+    bool reset;
 };
 
 /** What the task of a connection is started with. */
@@ -63,6 +65,8 @@ static int serve(struct weft__connection *connection, int fd)
         return rc;
     }
     rc = run_handler(connection);
+    if (connection->reset)
+        weft_stream_abort(connection->stream);
     int closed = (int)weft_within(server->options.close, weft_stream_close(connection->stream));
     if (closed == -ECANCELED)
         connection->cancelled = true;
@@ -121,12 +125,7 @@ void weft__connections_cancel(struct weft_server *server, bool all)
 void weft__connections_abort(struct weft_server *server)
 {
     weft__list_each(link, &server->served)
-    {
-        struct weft__connection *connection = weft__container(link, struct weft__connection, link);
-        /* Whatever it comes back with: its cancelled wait may yet end with the reset. */
-        connection->cancelled = true;
-        weft_stream_abort(connection->stream);
-    }
+        weft__container(link, struct weft__connection, link)->reset = true;
 }
 
 /* For handlers. */

@@ -103,7 +103,7 @@ int weft__accept_run(void *arg);
 int weft__connection_start(struct weft_server *server, int fd, const struct weft_address *peer);
 /** Cancels the connections that are idle, or all. */
 void weft__connections_cancel(struct weft_server *server, bool all);
-/** Resets all connections. */
+/** Lets all connections end with a reset, whenever they do. */
 void weft__connections_abort(struct weft_server *server);
 
 /** At most how many listeners the options ask for; negative: no such inherited socket. */
