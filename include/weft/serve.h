@@ -54,13 +54,15 @@
  * which nobody listens; else -EADDRINUSE. When it closes, a server removes the path that it made,
  * and only if that still leads to its socket, so that a newer server's is left alone.
  *
- * All calls are for the thread of the server's loop. A server lives as long as the scope it was
+ * All calls are for the thread of the server's loop; more processors are used by more loops
+ * (weft_serve_loops). A server lives as long as the scope it was
  * opened into.
  */
 #ifndef WEFT_SERVE_H
 #define WEFT_SERVE_H
 
 #include <weft/net.h>
+#include <weft/run.h>
 #include <weft/scope.h>
 #include <weft/stream.h>
 #include <weft/types.h>
@@ -142,6 +144,22 @@ WEFT_API WEFT_MUST_CHECK int weft_serve_at(const char *address, weft_serve_fn *f
 #define weft_serve_with(options, fn, arg) weft_serve_with_at((options), (fn), (arg), WEFT_SITE)
 WEFT_API WEFT_MUST_CHECK int weft_serve_with_at(const struct weft_serve_options *options,
                                                 weft_serve_fn *fn, void *arg, const char *site);
+
+/**
+ * One server on `count` loops, each on a thread of its own (weft_run_loops) and with listening
+ * sockets of its own: TCP addresses by SO_REUSEPORT, so that the kernel spreads connections over
+ * them; all others are one socket that the loops share. The handler runs on every thread, and what
+ * its calls share needs locks or channels. The limits of the options are for each loop.
+ *
+ * Instead of weft_run: it blocks its thread until the first loop is cancelled (SIGINT, SIGTERM) or
+ * one has failed; all then drain with their grace. Plain. Outside tasks. -ECANCELED; as weft_serve,
+ * without a note, and then nothing was served; as weft_run_loops.
+ */
+#define weft_serve_loops(count, run, options, fn, arg)                                             \
+    weft_serve_loops_at((count), (run), (options), (fn), (arg), WEFT_SITE)
+WEFT_API int weft_serve_loops_at(unsigned count, const struct weft_run_options *run,
+                                 const struct weft_serve_options *options, weft_serve_fn *fn,
+                                 void *arg, const char *site);
 
 /**
  * Opens a server whose tasks run in `scope`; it listens when the call returns. Either all addresses

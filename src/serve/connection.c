@@ -124,8 +124,8 @@ void weft__connections_cancel(struct weft_server *server, bool all)
 
 void weft__connections_abort(struct weft_server *server)
 {
-    weft__list_each(link, &server->served)
-        weft__container(link, struct weft__connection, link)->reset = true;
+    weft__list_each(link, &server->served) weft__container(link, struct weft__connection, link)
+        ->reset = true;
 }
 
 /* For handlers. */

@@ -4,6 +4,7 @@
  *
  *     serve.c       the calls that wait until a server is over
  *     server.c      its life: open, close, drain, join, statistics
+ *     loops.c       one server on several loops
  *     accept.c      a task for each listener; what happens when accepting fails
  *     connection.c  a task for each connection
  *     listener.c    from an address, or a descriptor that was given, to a listening socket
@@ -96,6 +97,12 @@ struct weft_server {
     struct weft__listener listeners[];
 };
 
+/** Makes a server that does nothing yet in `size` bytes, with room for listeners behind it. */
+void weft__server_init(struct weft_server *server, size_t size,
+                       const struct weft_serve_options *options);
+/** How many bytes a server with so many listeners has. */
+size_t weft__server_size(size_t listeners);
+
 /** The task of an acceptor; `arg` is its struct weft__listener. */
 int weft__accept_run(void *arg);
 
@@ -110,6 +117,9 @@ void weft__connections_abort(struct weft_server *server);
 ssize_t weft__listeners_count(const struct weft_serve_options *options);
 /** Opens all that the options ask for into the server: 0, or nothing is open. */
 int weft__listeners_open(struct weft_server *server, const struct weft_serve_options *options);
+/** Opens listeners into `server` beside those of `like`: others on the same TCP addresses, the same
+ *  ones otherwise. 0, or nothing is open. */
+int weft__listeners_open_beside(struct weft_server *server, const struct weft_server *like);
 /** Undoes the opening: closes what was opened, and leaves what was given to those who gave it. */
 void weft__listeners_give_back(struct weft_server *server);
 /** Closes a listener, and removes its path if it is still ours. The first failure. */

@@ -123,7 +123,8 @@ static int make_ours(int fd)
     int rc = flags < 0 ? flags : sys->fcntl(sys, fd, F_SETFL, flags | O_NONBLOCK);
     if (rc >= 0)
         rc = sys->fcntl(sys, fd, F_SETFD, FD_CLOEXEC);
-    return rc < 0 ? rc : weft_fd_own(fd);
+    /* Without a loop the sockets are opened for several, each of which takes its own. */
+    return rc < 0 || !weft_loop_current() ? (rc < 0 ? rc : 0) : weft_fd_own(fd);
 }
 
 static int open_given(struct weft_server *server, int fd)
@@ -199,6 +200,31 @@ int weft__listeners_open(struct weft_server *server, const struct weft_serve_opt
     return rc;
 }
 
+static int open_same(struct weft_server *server, const struct weft__listener *like)
+{
+    const struct weft_sys *sys = weft__sys_current();
+    if (like->address.of.any.sa_family != AF_UNIX && !like->given)
+        return open_address(server, &like->address);
+    struct weft__listener *listener = next_listener(server);
+    int fd = sys->fcntl(sys, like->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    listener->fd = fd;
+    listener->address = like->address;
+    server->listener_count++;
+    return 0;
+}
+
+int weft__listeners_open_beside(struct weft_server *server, const struct weft_server *like)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < like->listener_count; i++)
+        rc = open_same(server, &like->listeners[i]);
+    if (rc < 0)
+        weft__listeners_give_back(server);
+    return rc;
+}
+
 int weft__listener_close(struct weft__listener *listener)
 {
     int fd = listener->fd;
@@ -213,9 +239,10 @@ void weft__listeners_give_back(struct weft_server *server)
 {
     while (server->listener_count > 0) {
         struct weft__listener *last = &server->listeners[server->listener_count - 1];
-        if (last->given)
-            (void)weft__loop_own(weft_loop_current(), last->fd, 0);
-        else
+        struct weft_loop *loop = weft_loop_current();
+        if (last->given && loop)
+            (void)weft__loop_own(loop, last->fd, 0);
+        else if (!last->given)
             (void)weft__listener_close(last);
         server->listener_count--;
     }

@@ -85,13 +85,14 @@ static void fill_in(struct weft_server *server, const struct weft_serve_options 
     own->close = own->close > 0 ? own->close : WEFT_SERVE_CLOSE;
 }
 
-static struct weft_server *server_new(struct weft_scope *scope,
-                                      const struct weft_serve_options *options, size_t listeners)
+size_t weft__server_size(size_t listeners)
 {
-    size_t size = sizeof(struct weft_server) + listeners * sizeof(struct weft__listener);
-    struct weft_server *server = weft_scope_alloc(scope, size);
-    if (!server)
-        return NULL;
+    return sizeof(struct weft_server) + listeners * sizeof(struct weft__listener);
+}
+
+void weft__server_init(struct weft_server *server, size_t size,
+                       const struct weft_serve_options *options)
+{
     memset(server, 0, size);
     fill_in(server, options);
     server->deadline.ns = WEFT_FOREVER;
@@ -99,7 +100,6 @@ static struct weft_server *server_new(struct weft_scope *scope,
     weft_event_init(&server->over);
     weft_event_init(&server->changed);
     weft__list_init(&server->served);
-    return server;
 }
 
 /** Starts both tasks: 0, or the server is closed and whichever runs comes to its end. */
@@ -122,9 +122,11 @@ int weft_server_open_at(struct weft_scope *scope, const struct weft_serve_option
     ssize_t count = weft__listeners_count(&options);
     if (count <= 0)
         return count < 0 ? (int)count : weft_fail_at(-EINVAL, "", "a server needs an address");
-    struct weft_server *server = server_new(scope, &options, (size_t)count);
+    size_t size = weft__server_size((size_t)count);
+    struct weft_server *server = weft_scope_alloc(scope, size);
     if (!server)
         return -ENOMEM;
+    weft__server_init(server, size, &options);
     server->fn = fn;
     server->arg = arg;
     server->site = site;
