@@ -16,6 +16,8 @@
 
 /** How long a report of a shortage holds. */
 #define REPORT_INTERVAL WEFT_MIN
+/** How many clients that are gone are passed over without a rest. */
+#define PASSED_OVER_AT_ONCE 64
 
 /** Waits until there is room for one more connection, or nobody listens any more. */
 static int wait_for_room(struct weft__listener *listener, bool accepted)
@@ -67,6 +69,14 @@ static int pause_accepting(struct weft__listener *listener, int why)
     return rc == -ETIMEDOUT ? 0 : rc;
 }
 
+/** The client is gone. So may be the network, or the error one that does not pass: now and then a
+ *  rest, or this would spin. */
+static int pass_over(struct weft__listener *listener)
+{
+    listener->server->stats.vanished++;
+    return ++listener->passed_over % PASSED_OVER_AT_ONCE == 0 ? weft_sleep(WEFT_MS) : 0;
+}
+
 static int accept_failed(struct weft__listener *listener, int rc)
 {
     switch (rc) {
@@ -87,8 +97,7 @@ static int accept_failed(struct weft__listener *listener, int rc)
     case -EHOSTDOWN:
     case -EHOSTUNREACH:
     case -ENONET:
-        listener->server->stats.vanished++;
-        return 0;
+        return pass_over(listener);
     default:
         return rc;
     }
@@ -99,6 +108,7 @@ static int serve(struct weft__listener *listener, int fd, const struct weft_addr
 {
     struct weft_server *server = listener->server;
     server->stats.accepted++;
+    listener->passed_over = 0;
     int rc = wait_for_room(listener, true);
     if (rc == 0) {
         rc = weft__connection_start(server, fd, peer);

@@ -53,6 +53,8 @@ struct weft__listener {
     int fd;
     /** It was given to us: a failing open leaves it open. */
     bool given;
+    /** How many clients that were gone it had in a row. */
+    unsigned passed_over;
     /** Where it listens. */
     struct weft_address address;
     /** The Unix path that we made. */
