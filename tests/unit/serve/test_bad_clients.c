@@ -80,7 +80,9 @@ static void prepare_crowd(void)
     raise_limit();
 }
 
-TASK_TEST_AFTER(prepare_crowd(), a_thousand_slow_clients_leave_the_others_alone)
+#define SLOW_TEST(name) TASK_TEST_AFTER(prepare_crowd(), name)
+
+SLOW_TEST(a_thousand_slow_clients_leave_the_others_alone)
 {
     struct weft_scope s;
     struct weft_address address;
@@ -184,7 +186,9 @@ static void prepare_half_open(void)
     test_takes(2);
 }
 
-TASK_TEST_AFTER(prepare_half_open(), keep_alive_finds_a_peer_that_vanished)
+#define HALF_OPEN_TEST(name) TASK_TEST_AFTER(prepare_half_open(), name)
+
+HALF_OPEN_TEST(keep_alive_finds_a_peer_that_vanished)
 {
     struct weft_scope s;
     struct weft_address address;
