@@ -185,6 +185,9 @@ FAULT_TEST(a_pause_ends_when_a_connection_gives_its_descriptor_back)
     int fd = client_of(&address);
     while (stats_of(server).pauses == 0)
         CHECK_EQ(weft_sleep(WEFT_MS), 0);
+    for (int i = 0; i < 10; i++)
+        turn();
+    CHECK_EQ(stats_of(server).pauses, 1);
     fail_accepts(WEFT_TESTING_FROM, 0);
     CHECK_EQ(weft_close(old), 0);
     check_echo(fd, "after");
