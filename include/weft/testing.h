@@ -85,7 +85,8 @@ WEFT_API int weft_testing_clock_set_manual(const struct weft_sys *sys, int manua
 /**
  * Gives the world below `sys` (NULL: of the calling thread's loop) one more address of a name, in
  * figures and without a port ("192.0.2.1", "2001:db8::1"): look-ups of the name give all that it
- * has, in the order of these calls, and the address leads back to the first name that has it. What
+ * has, in the order of these calls and at once (they take no virtual time), and the address leads
+ * back to the first name that has it. What
  * was not given here is not known there, except addresses in figures and "localhost". Plain. 0;
  * -EINVAL no address; -ENOMEM; -ENOTSUP there is no world.
  */

@@ -21,6 +21,7 @@
 #include "names_test.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -70,24 +71,61 @@ MAYBE_UNUSED static void bring_loopback_up(void)
     close(fd);
 }
 
-/** Writes a file of the test's own and puts it into the place of `path`, if there is one. */
-MAYBE_UNUSED static void replace_file(const char *path, const char *text)
+/** Writes the test's own file for `path`; one that stands in its place changes with it. */
+MAYBE_UNUSED static const char *write_own(const char *path, const char *text)
 {
-    char own[128];
+    static char own[128];
     snprintf(own, sizeof own, "%s%s", dns.folder, strrchr(path, '/'));
     FILE *file = fopen(own, "w");
     CHECK(file && fputs(text, file) >= 0 && fclose(file) == 0);
+    return own;
+}
+
+/** Puts it into the place of `path`, if there is one. */
+MAYBE_UNUSED static void replace_file(const char *path, const char *text)
+{
+    const char *own = write_own(path, text);
     if (access(path, F_OK) == 0 && mount(own, path, NULL, MS_BIND, NULL) < 0)
         refused("mount");
 }
 
+/** Writes a file of /proc. */
+MAYBE_UNUSED static void tell_kernel(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        refused(path);
+    close(fd);
+}
+
+/** Whoever is not root becomes nobody else, but may arrange a world of his own, and let a server
+ *  without privileges have port 53 there. */
+MAYBE_UNUSED static void leave_as_user(void)
+{
+    char map[60];
+    unsigned user = geteuid(), group = getegid();
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET) < 0)
+        refused("unshare");
+    tell_kernel("/proc/self/setgroups", "deny");
+    snprintf(map, sizeof map, "%u %u 1", user, user);
+    tell_kernel("/proc/self/uid_map", map);
+    snprintf(map, sizeof map, "%u %u 1", group, group);
+    tell_kernel("/proc/self/gid_map", map);
+    tell_kernel("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+}
+
 MAYBE_UNUSED static void leave_the_world(void)
 {
-    int flags = CLONE_NEWNS | CLONE_NEWNET | (geteuid() ? CLONE_NEWUSER : 0);
-    if (unshare(flags) < 0)
+    if (geteuid() != 0)
+        leave_as_user();
+    else if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0)
         refused("unshare");
-    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+        /* What is mounted here might then be seen outside, and stay there. */
+        if (errno == EINVAL)
+            SKIP("the root folder is no mount point: mounts cannot be kept private");
         refused("mount");
+    }
     bring_loopback_up();
 }
 
@@ -178,12 +216,13 @@ MAYBE_UNUSED static void exec_dnsmasq(void)
 {
     char hosts[100];
     snprintf(hosts, sizeof hosts, "--addn-hosts=%s/names", dns.folder);
-    execlp("dnsmasq", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root",
-           "--group=root", "--pid-file=", "--no-resolv", "--no-hosts", "--port=53",
-           "--listen-address=127.0.0.1", "--bind-interfaces", "--no-poll", "--local-service",
-           "--cname=alias.test,both.test", "--server=/slow.test/127.0.0.1#5301",
-           "--server=/dead.test/127.0.0.1#5302", "--server=/10.in-addr.arpa/127.0.0.1#5302",
-           "--local=/test/", "--local=/192.in-addr.arpa/", hosts, (char *)NULL);
+    execlp("dnsmasq", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null",
+           "--pid-file=", "--no-resolv", "--no-hosts", "--port=53", "--listen-address=127.0.0.1",
+           "--bind-interfaces", "--no-poll", "--local-service", "--cname=alias.test,both.test",
+           "--server=/slow.test/127.0.0.1#5301", "--server=/dead.test/127.0.0.1#5302",
+           "--server=/10.in-addr.arpa/127.0.0.1#5302", "--local=/test/",
+           "--local=/192.in-addr.arpa/", hosts, geteuid() == 0 ? "--user=root" : NULL,
+           "--group=root", (char *)NULL);
     _exit(127);
 }
 
@@ -240,9 +279,9 @@ MAYBE_UNUSED static void dns_open(int seconds)
 {
     char text[200];
     test_need_program("dnsmasq");
+    leave_the_world();
     snprintf(dns.folder, sizeof dns.folder, "/tmp/weft-names-XXXXXX");
     CHECK(mkdtemp(dns.folder));
-    leave_the_world();
     write_names();
     snprintf(text, sizeof text,
              "nameserver 127.0.0.1\nsearch corp.test\noptions timeout:%d attempts:1\n", seconds);

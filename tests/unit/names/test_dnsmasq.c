@@ -114,6 +114,15 @@ DNS_TEST(etc_hosts_comes_before_the_name_server)
     CHECK_STR(resolved("hosts.test", "1", &four_only), "10.1.1.1:1");
 }
 
+DNS_TEST(nsswitch_says_who_is_asked_first)
+{
+#ifdef __GLIBC__
+    bool there = access("/etc/nsswitch.conf", F_OK) == 0;
+    (void)write_own("/etc/nsswitch.conf", "hosts: dns files\n");
+    CHECK_STR(resolved("hosts.test", "1", &four_only), there ? "192.0.2.3:1" : "10.1.1.1:1");
+#endif
+}
+
 DNS_TEST(an_address_has_a_name)
 {
     struct weft_address address = address_of("192.0.2.1:80"), nobody = address_of("192.0.2.99:80");
