@@ -305,18 +305,28 @@ static ssize_t try_connect(const struct weft_sys *sys, struct weft__op *op)
 
 /* --- What need not be tried ------------------------------------------------------------------ */
 
+/** The protocol of a socket; 0 where it is none, and where headers know POSIX alone: no engine that
+ *  such a system has would use it. */
+static int protocol_of(const struct weft_sys *sys, int fd)
+{
+    int protocol = 0;
+#ifdef SO_PROTOCOL
+    socklen_t size = sizeof protocol;
+    (void)weft__sys_call(sys, getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+#else
+    (void)sys, (void)fd;
+#endif
+    return protocol;
+}
+
 /** Whether the descriptor is a TCP socket; asked once for each that weft owns. */
 static int is_tcp(const struct weft_sys *sys, struct weft__descriptor *descriptor)
 {
     const unsigned known = WEFT__DESCRIPTOR_TCP | WEFT__DESCRIPTOR_NOT_TCP;
-    int protocol = 0;
-    socklen_t size = sizeof protocol;
-    if (!(descriptor->flags & known)) {
-        (void)weft__sys_call(sys, getsockopt, descriptor->fd, SOL_SOCKET, SO_PROTOCOL, &protocol,
-                             &size);
-        descriptor->flags |=
-            protocol == IPPROTO_TCP ? WEFT__DESCRIPTOR_TCP : WEFT__DESCRIPTOR_NOT_TCP;
-    }
+    if (!(descriptor->flags & known))
+        descriptor->flags |= protocol_of(sys, descriptor->fd) == IPPROTO_TCP
+                                 ? WEFT__DESCRIPTOR_TCP
+                                 : WEFT__DESCRIPTOR_NOT_TCP;
     return (descriptor->flags & WEFT__DESCRIPTOR_TCP) != 0;
 }
 
