@@ -85,7 +85,7 @@ MAYBE_UNUSED static const char *write_own(const char *path, const char *text)
 MAYBE_UNUSED static void replace_file(const char *path, const char *text)
 {
     const char *own = write_own(path, text);
-    if (access(path, F_OK) == 0 && mount(own, path, NULL, MS_BIND, NULL) < 0)
+    if (access(path, F_OK) == 0 && mount(own, path, "none", MS_BIND, NULL) < 0)
         refused("mount");
 }
 
@@ -120,7 +120,7 @@ MAYBE_UNUSED static void leave_the_world(void)
         leave_as_user();
     else if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0)
         refused("unshare");
-    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+    if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0) {
         /* What is mounted here might then be seen outside, and stay there. */
         if (errno == EINVAL)
             SKIP("the root folder is no mount point: mounts cannot be kept private");

@@ -442,7 +442,7 @@ static void run_at_gate(int (*program)(void *arg))
         .size = sizeof options, .sys = &sys, .backend = test_engine()};
     struct weft_loop *loop;
     if (test_engine_is("sim"))
-        SKIP("no thread is started in a simulated world");
+        SKIP("a simulated world starts no thread");
     test_needs_another_thread();
     sys.getaddrinfo = slow_getaddrinfo;
     sys.getnameinfo = slow_getnameinfo;
@@ -590,7 +590,7 @@ static void leave_one_behind(void)
 TEST_EACH_ENGINE(a_loop_is_freed_without_waiting_for_what_was_abandoned)
 {
     if (test_engine_is("sim"))
-        SKIP("no thread is started in a simulated world");
+        SKIP("a simulated world starts no thread");
     test_fork_expect_signal(leave_one_behind, 0, "slow.example");
 }
 
