@@ -401,6 +401,48 @@ THREAD_TEST(cancellation_loses_no_item_that_another_thread_sends)
     weft_channel_unref(channel);
 }
 
+static void *send_a(void *arg)
+{
+    CHECK_EQ(weft_channel_try_send(arg, a), 0);
+    return NULL;
+}
+
+static void *receive_a(void *arg)
+{
+    void *item = NULL;
+    CHECK_EQ(weft_channel_try_receive(arg, &item), 0);
+    CHECK_STR(item, "a");
+    return NULL;
+}
+
+THREAD_TEST(who_was_served_by_another_thread_before_the_cancellation_has_been_served)
+{
+    struct weft_channel *channel = channel_of(0);
+    struct party sender, receiver;
+    struct weft_scope scope;
+    pthread_t thread;
+    test_needs_another_thread();
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    start(&scope, receive_one, &receiver, channel, NULL);
+    /* The news is on its way, and the loop does not turn before the cancellation. */
+    CHECK_EQ(pthread_create(&thread, NULL, send_a, channel), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    weft_scope_cancel(&scope, 0);
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+    CHECK_EQ(receiver.rc, 0);
+    CHECK_STR(receiver.item, "a");
+    CHECK_ERR(receiver.next, -ECANCELED);
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    start(&scope, send_one, &sender, channel, a);
+    CHECK_EQ(pthread_create(&thread, NULL, receive_a, channel), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    weft_scope_cancel(&scope, 0);
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+    CHECK_EQ(sender.rc, 0);
+    CHECK_ERR(sender.next, -ECANCELED);
+    weft_channel_unref(channel);
+}
+
 THREAD_TEST(a_dump_says_which_channel_a_task_waits_at)
 {
     struct weft_channel *channel = channel_of(0);

@@ -241,6 +241,31 @@ TEST_EACH_ENGINE(a_loop_that_is_freed_first_refuses_the_call)
     CHECK_OK(weft_loop_free(home));
 }
 
+static void *call_from_thread(void *loop)
+{
+    CHECK_ERR(weft_run_on(loop, sleep_long, NULL, NULL), -WEFT_ECLOSED);
+    return NULL;
+}
+
+static void join_thread(void *thread)
+{
+    CHECK_EQ(pthread_join(*(pthread_t *)thread, NULL), 0);
+}
+
+TEST_EACH_ENGINE(values_of_a_loop_may_wait_for_threads_that_call_it)
+{
+    static const char key;
+    struct weft_loop *loop = new_loop();
+    pthread_t thread;
+    CHECK_OK(weft_loop_set_local(loop, &key, &thread, join_thread));
+    CHECK(weft_loop_step(loop, 0) >= 0); /* from now on nothing but a call shortens the wait */
+    CHECK(weft_loop_timeout(loop) != 0);
+    CHECK_EQ(pthread_create(&thread, NULL, call_from_thread, loop), 0);
+    while (weft_loop_timeout(loop) != 0)
+        usleep(1000);
+    CHECK_OK(weft_loop_free(loop));
+}
+
 static int leave_while_called(void *arg)
 {
     (void)arg;
@@ -308,6 +333,70 @@ THREAD_TEST(a_job_calls_back_into_its_loop_and_gets_the_value)
     int start = 4, result = 0;
     CHECK_EQ(weft_offload(count_in_loop, &start, &result), 0);
     CHECK_EQ(result, 7);
+}
+
+static int return_three(void *arg)
+{
+    (void)arg;
+    return 3;
+}
+
+static int offload_from_task(void *arg)
+{
+    int result = NOT_RETURNED;
+    CHECK(!weft_offload_loop()); /* this is a task, whoever asked for it */
+    CHECK_EQ(weft_offload(return_three, arg, &result), 0);
+    return result;
+}
+
+static int offload_through_loop(void *arg)
+{
+    int result = NOT_RETURNED;
+    CHECK_EQ(weft_run_on(weft_offload_loop(), offload_from_task, arg, &result), 0);
+    return result;
+}
+
+THREAD_TEST(what_a_job_has_its_loop_do_is_a_task_like_any_other)
+{
+    int result = NOT_RETURNED;
+    CHECK_EQ(weft_offload(offload_through_loop, NULL, &result), 0);
+    CHECK_EQ(result, 3);
+}
+
+/** What runs at once in a pool with one thread, and at most did. */
+static int at_once, most_at_once;
+
+static int pause_in_loop(void *arg)
+{
+    int zero = 0;
+    (void)arg;
+    at_once++;
+    if (at_once > most_at_once)
+        most_at_once = at_once;
+    CHECK_EQ(weft_run_on(weft_offload_loop(), add_one, &zero, NULL), 0);
+    at_once--;
+    return 0;
+}
+
+static int offload_pause(void *arg)
+{
+    struct weft_offload_options options = {.pool = arg};
+    return weft_offload_with(&options, pause_in_loop, NULL, NULL);
+}
+
+THREAD_TEST(a_job_that_waits_for_its_loop_keeps_its_place_in_the_pool)
+{
+    struct weft_pool_options options = {.max_threads = 1};
+    struct weft_pool *pool = NULL;
+    struct weft_scope scope;
+    CHECK_OK(weft_pool_new(weft_loop_current(), &options, &pool));
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    for (int i = 0; i < 5; i++)
+        CHECK_OK(weft_go_fn(&scope, offload_pause, pool));
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+    CHECK_EQ(most_at_once, 1);
+    CHECK_EQ(stats_of(pool).ended, 5);
+    weft_pool_free(pool);
 }
 
 /** A job that has its loop sleep for long. */
