@@ -509,7 +509,7 @@ static void misuse(void)
 
 TEST(a_job_offloads_no_job)
 {
-#if WEFT_DEBUG
+#ifdef WEFT_DEBUG
     test_fork_expect_signal(misuse, SIGABRT, "weft_offload inside a job");
 #else
     misuse();

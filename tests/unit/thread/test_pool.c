@@ -563,7 +563,7 @@ static void free_while_in_use(void)
     CHECK_OK(weft_go_fn(&scope, hold_pool, &v));
     CHECK_EQ(weft_yield(), 0);
     weft_pool_free(v.options.pool);
-#if WEFT_DEBUG
+#ifdef WEFT_DEBUG
     FAIL("a pool in use was freed");
 #else
     open_gate(&gate);
@@ -586,7 +586,7 @@ static void misuse(void)
 
 TEST(a_pool_is_not_freed_while_a_task_waits_for_its_job)
 {
-#if WEFT_DEBUG
+#ifdef WEFT_DEBUG
     test_fork_expect_signal(misuse, SIGABRT, "pool tested was freed while tasks wait");
 #else
     misuse();

@@ -503,7 +503,7 @@ static void callback_misuse(void)
 
 TEST(a_callback_cannot_wait_for_another_loop)
 {
-#if WEFT_DEBUG
+#ifdef WEFT_DEBUG
     test_fork_expect_signal(callback_misuse, SIGABRT, "outside a task");
 #else
     callback_misuse();
