@@ -35,7 +35,7 @@
  *
  * Beside those, every waiting call may give -ECANCELED, -ENOMEM, and what the system says of the
  * connection (-ECONNRESET, -EPIPE, -ETIMEDOUT ...). All calls are for the thread of the stream's
- * loop.
+ * loop; in another one those that read and write are misuse (abort in debug builds, else -EPERM).
  */
 #ifndef WEFT_STREAM_H
 #define WEFT_STREAM_H

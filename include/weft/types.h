@@ -17,9 +17,9 @@
  *   signal-safe       any thread, also inside a signal handler
  * A call for the loop thread that another thread makes while the loop runs is misuse: debug builds
  * abort; release builds return -EPERM, or do nothing where there is no code to return, wherever the
- * object knows its loop (tasks, scopes, queues, futures, handles; events, locks and other wait
- * queues do not, and only debug builds find it, when they wake a task). After fork the calls of the
- * parent's loops, tasks, scopes and futures give the child -EOWNERDEAD.
+ * object knows its loop (tasks, scopes, queues, futures, handles, streams; events, locks and other
+ * wait queues do not, and only debug builds find it, when they wake a task). After fork the calls
+ * of the parent's loops, tasks, scopes and futures give the child -EOWNERDEAD.
  */
 #ifndef WEFT_TYPES_H
 #define WEFT_TYPES_H

@@ -184,6 +184,9 @@ static inline ssize_t weft__stream_result(const struct weft_stream *stream, ssiz
     return result < 0 && result != -ECANCELED && stream->closed ? -WEFT_ECLOSED : result;
 }
 
+/** 0; misuse, with -EPERM, in a thread that does not run the stream's loop. */
+int weft__stream_check_loop(const struct weft_stream *stream);
+
 /** Wakes who waits to free the stream, when the last one has left. */
 void weft__stream_left(struct weft_stream *stream);
 

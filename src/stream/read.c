@@ -16,7 +16,9 @@
 
 int weft__stream_enter_read(struct weft_stream *stream)
 {
-    int rc = weft_wait_begin();
+    int rc = weft__stream_check_loop(stream);
+    if (rc == 0)
+        rc = weft_wait_begin();
     if (rc < 0)
         return rc;
     if (stream->closed)

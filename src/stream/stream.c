@@ -63,6 +63,14 @@ int weft_stream_new(const struct weft_stream_ops *ops, void *self,
     return 0;
 }
 
+int weft__stream_check_loop(const struct weft_stream *stream)
+{
+    if (weft__likely(weft_loop_current() == stream->loop))
+        return 0;
+    return weft__misuse(-EPERM, "a %s stream was used by a thread that does not run its loop",
+                        stream->ops->kind);
+}
+
 /* Ending one. */
 
 void weft__stream_left(struct weft_stream *stream)

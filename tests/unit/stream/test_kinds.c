@@ -8,7 +8,9 @@
 #define _GNU_SOURCE 1 /* pseudo-terminals */
 #include "stream_test.h"
 
+#include "base/assert.h"
 #include <netinet/tcp.h>
+#include <pthread.h>
 
 TASK_TEST(a_kind_has_a_word_a_descriptor_and_names)
 {
@@ -134,6 +136,55 @@ TASK_TEST(a_unix_path_that_nobody_listens_on_says_so)
     struct weft_address address = address_of("unix:@weft-nobody-listens-here");
     CHECK_ERR(weft_stream_connect(&address, NULL, &stream), -ECONNREFUSED);
     CHECK(stream == NULL);
+}
+
+/* In another thread, whose loop is another one. */
+
+static struct weft_stream *foreign;
+
+static int use_foreign(void *arg)
+{
+    char byte;
+    (void)arg;
+    ssize_t n = weft_stream_read(foreign, &byte, 1);
+    return n == -EPERM ? weft_stream_write_all(foreign, "x", 1) : (int)n;
+}
+
+static void *run_another_loop(void *arg)
+{
+    struct weft_loop *loop = NULL;
+    CHECK_OK(weft_loop_create(NULL, &loop));
+    *(int *)arg = weft_loop_run_task(loop, use_foreign, NULL);
+    CHECK_EQ(weft_loop_free(loop), 0);
+    return NULL;
+}
+
+static int make_and_lend(void *arg)
+{
+    struct weft_stream *ends[2];
+    pthread_t thread;
+    make_memory(NULL, ends);
+    foreign = ends[0];
+    CHECK_EQ(pthread_create(&thread, NULL, run_another_loop, arg), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    close_streams(ends);
+    return 0;
+}
+
+static void lend_a_stream(void)
+{
+    struct weft_loop *loop = NULL;
+    int rc = 0;
+    CHECK_OK(weft_loop_create(NULL, &loop));
+    CHECK_EQ(weft_loop_run_task(loop, make_and_lend, &rc), 0);
+    CHECK_EQ(weft_loop_free(loop), 0);
+    CHECK_ERR(rc, -EPERM);
+}
+
+TEST(a_stream_belongs_to_the_thread_of_its_loop)
+{
+    test_fork_expect_signal(lend_a_stream, WEFT_DEBUG ? SIGABRT : 0,
+                            WEFT_DEBUG ? "stream was used by a thread that does not run" : "");
 }
 
 TEST(without_a_loop_there_is_no_stream)
