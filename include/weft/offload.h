@@ -28,13 +28,14 @@
  *
  * In a job: no call of weft that waits, and none that is for the loop's thread. A job may call
  * weft_run_on(weft_offload_loop(), ...) to have something done in its loop and get the result, and
- * everything that is for any thread. Its thread has signals blocked, all but those of
- * its own faults.
+ * everything that is for any thread. Its thread has signals blocked, all but those of its own
+ * faults.
  *
  * Threads are named in a dump with what they run, and for how long. Where a loop ends, what runs is
  * waited for: tasks wait for their jobs anyway, and abandoned jobs get `linger` (5 s). One that is
  * still stuck then is reported by name and left behind, so that it cannot keep a program from
- * ending. After fork the pools of the parent are inert in the child.
+ * ending. (With a longer `linger` it is also reported after five seconds.) After fork the pools of
+ * the parent are inert in the child.
  *
  * Under sim, and where threads do not exist, a job runs in the task that offloads it, on its stack:
  * at an instant of the virtual clock, in order, as many at once as the pool has threads.

@@ -103,8 +103,9 @@ WEFT_API void weft_loop_set_failure_handler(struct weft_loop *loop, weft_failure
  *         scope (demo.c:18), deadline in 4.200 s, 1 child
  *           task 2 client  parked 0.800 s: to read on descriptor 7  (spawned at demo.c:20)
  *
- * When no task is ready and there is no timer, operation, reader or writer, a last line says that
- * only another thread or a signal can wake them.
+ * Then come the pools of threads that do something, each with the jobs that it runs
+ * (weft/offload.h). When no task is ready and there is no timer, operation, reader or writer, a
+ * last line says that only another thread or a signal can wake them.
  */
 WEFT_API void weft_dump(struct weft_loop *loop, int fd);
 

@@ -40,6 +40,7 @@ WEFT_BEGIN
  *     the item is not in, and still the caller's. A receive that did not return 0 took nothing. So
  *     cancellation loses nothing: who was served before it came has been served.
  *   - Capacity 0 is a rendezvous: a send returns when a receiver has taken the item.
+ *   - A channel is no case of weft_select: who listens to several has a task for each.
  */
 
 struct weft_channel;
@@ -140,7 +141,7 @@ typedef int weft_loops_fn(unsigned index, void *arg);
  *
  * The first failure of one cancels the root scopes of all others, and so does a cancellation of the
  * first loop's root scope while its program runs (SIGINT, SIGTERM). One that returns 0 or more ends
- * alone.
+ * alone. A table of system calls in `options` must be one that several threads may use.
  *
  * Returns the first failure, else the code of the first loop; -EINVAL no loop at all; -ENOMEM;
  * -EAGAIN, -ENOSYS a thread could not be made: then those that ran were cancelled; -EDEADLK,

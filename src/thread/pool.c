@@ -24,6 +24,8 @@
 
 /** More threads than this in one pool are a mistake. */
 #define MOST_THREADS 65536u
+/** How long the end of a pool says nothing of what it waits for. */
+#define PATIENCE (5 * WEFT_SEC)
 /** How often a task that frees a pool looks whether the abandoned jobs have ended. */
 #define LOOK_EACH (5 * WEFT_MS)
 
@@ -303,13 +305,36 @@ static void linger_in_task(struct weft_pool *pool)
     (void)!weft_scope_exit(&shield, 0);
 }
 
-static void linger_in_thread(struct weft_pool *pool)
+static void report_stuck(const struct weft_pool *pool, const struct weft__job *job,
+                         const char *fate)
 {
-    struct timespec deadline = weft__pool_deadline(pool->limits.linger);
+    weft_ns ran = pool->sys->clock(pool->sys) - job->since;
+    weft__report("job %s of pool %s was abandoned and still runs, after %.3f s: it is %s",
+                 job->name, pool->limits.name, (double)ran / 1e9, fate);
+}
+
+/** Waits until no abandoned job is left; false: some are after `limit`. Under the lock. */
+static bool wait_until_alone(struct weft_pool *pool, weft_ns limit)
+{
+    struct timespec deadline = weft__pool_deadline(limit);
     int rc = 0;
-    pthread_mutex_lock(&pool->lock);
     while (rc == 0 && pool->abandoned > 0)
         rc = pthread_cond_timedwait(&pool->alone, &pool->lock, &deadline);
+    return pool->abandoned == 0;
+}
+
+/** Blocks the thread. A pool with more patience than a run has names its stuck jobs meanwhile. */
+static void linger_in_thread(struct weft_pool *pool)
+{
+    weft_ns linger = pool->limits.linger;
+    pthread_mutex_lock(&pool->lock);
+    if (linger <= PATIENCE) {
+        (void)wait_until_alone(pool, linger);
+    } else if (!wait_until_alone(pool, PATIENCE)) {
+        weft__list_each(link, &pool->running)
+            report_stuck(pool, weft__container(link, struct weft__job, link), "waited for");
+        (void)wait_until_alone(pool, linger - PATIENCE);
+    }
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -320,10 +345,7 @@ static void leave_behind(struct weft_pool *pool)
         struct weft__slot *slot = &pool->slots[i];
         if (!slot->job)
             continue;
-        weft_ns ran = pool->sys->clock(pool->sys) - slot->job->since;
-        weft__report("job %s of pool %s was abandoned and still runs, after %.3f s: it is left "
-                     "behind",
-                     slot->job->name, pool->limits.name, (double)ran / 1e9);
+        report_stuck(pool, slot->job, "left behind");
         weft__slot_set_state(slot, WEFT__SLOT_LEFT);
         pool->holders++;
     }

@@ -343,6 +343,13 @@ static void *open_later(void *arg)
     return NULL;
 }
 
+static void *open_in_seven_seconds(void *arg)
+{
+    sleep(7);
+    open_gate(arg);
+    return NULL;
+}
+
 TEST_EACH_ENGINE(the_end_of_a_loop_waits_for_abandoned_jobs)
 {
     pthread_t opener;
@@ -400,6 +407,31 @@ TEST_EACH_ENGINE(a_stuck_abandoned_job_is_named_and_left_behind)
     while (drops == 0)
         usleep(1000);
     usleep(20000);
+}
+
+static void wait_long_for_one(void)
+{
+    struct weft_pool_options limits = {.name = "patient", .linger = WEFT_FOREVER};
+    struct weft_loop *loop = NULL;
+    struct weft_pool *pool = NULL;
+    pthread_t opener;
+    CHECK_OK(weft_loop_create(NULL, &loop));
+    CHECK_OK(weft_pool_new(loop, &limits, &pool));
+    CHECK_OK(weft_pool_set_default(pool));
+    CHECK_EQ(weft_loop_run_task(loop, abandon_and_leave, NULL), 0);
+    CHECK_EQ(pthread_create(&opener, NULL, open_in_seven_seconds, &stuck_gate), 0);
+    CHECK_OK(weft_loop_free(loop));
+    CHECK_EQ(drops, 1);
+    CHECK_EQ(pthread_join(opener, NULL), 0);
+}
+
+TEST(a_pool_with_much_patience_says_what_it_waits_for)
+{
+    char said[1024];
+    test_takes(7);
+    capture(wait_long_for_one, said, sizeof said);
+    CHECK_CONTAINS(said, "job stuck of pool patient was abandoned and still runs");
+    CHECK_CONTAINS(said, "waited for");
 }
 
 THREAD_TEST(a_task_that_frees_a_pool_lets_others_run_meanwhile)
