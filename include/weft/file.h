@@ -18,8 +18,9 @@
  * engines epoll and poll. A relative path means what it means when the call runs.
  *
  * Cancellation. Every call is a waiting one, refused on entry. What has not begun is withdrawn: it
- * gives -ECANCELED and did not happen. What has begun is waited for, because a file operation
- * cannot be cut short, and gives its result; the cancellation meets the task at its next wait.
+ * gives -ECANCELED and did not happen. What has begun is waited for, because a disk's work cannot
+ * be cut short, and gives its result (io_uring gives some of it back, as if it had not begun); the
+ * cancellation then meets the task at its next wait.
  * Buffers and paths stay in use until the call returns, and not longer. Only an open is let go
  * (opening a FIFO waits for its other end): it gives -ECANCELED at once, and what it opens after
  * all is closed. The calls that make many steps (copy, replace, read_all) also look between them.

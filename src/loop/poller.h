@@ -20,6 +20,10 @@
 int weft__loop_submit(struct weft_loop *loop, struct weft__op *op);
 /** Takes it back; see weft__poller_ops.cancel. */
 int weft__loop_withdraw(struct weft_loop *loop, struct weft__op *op);
+/** Whether weft__loop_file can do anything here. */
+int weft__loop_takes_files(const struct weft_loop *loop);
+/** Starts an operation on a file; see weft__poller_ops.file. -EOPNOTSUPP: no such engine. */
+int weft__loop_file(struct weft_loop *loop, struct weft__file_op *file);
 /** Marks a descriptor as owned (1) or not (0); 0 or -ENOMEM, -EBADF. */
 int weft__loop_own(struct weft_loop *loop, int fd, int owned);
 

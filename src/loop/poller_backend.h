@@ -159,6 +159,33 @@ struct weft__op {
     struct iovec vector;
 };
 
+/** What an operation on a file does. */
+enum weft__file_what {
+    /** openat(2): `op.buf` is the path, `op.flags` and `mode`. */
+    WEFT__FILE_OP_OPEN,
+    /** pread(2), or read(2) when `offset` is -1. */
+    WEFT__FILE_OP_READ,
+    /** pwrite(2), or write(2) when `offset` is -1. */
+    WEFT__FILE_OP_WRITE,
+    /** fsync(2), or fdatasync(2) when `op.flags` is not 0. */
+    WEFT__FILE_OP_SYNC
+};
+
+/**
+ * An operation on a file, which is never "ready", so that only an engine of completion can do it.
+ * It stands in no queue: those on one file run at once, and a close does not touch them.
+ */
+struct weft__file_op {
+    /** The common part; its `code` and `descriptor` mean nothing. */
+    struct weft__op op;
+    /** What it does. */
+    enum weft__file_what what;
+    /** Permissions of a file that is made. */
+    unsigned mode;
+    /** Where in the file; -1: at its own position. */
+    int64_t offset;
+};
+
 /** A persistent, level-triggered watch on one direction (weft_loop_add_reader, the wake-up). */
 struct weft__watch {
     /** Called in each wait that finds the direction ready; NULL: no watch. */
@@ -263,6 +290,13 @@ struct weft__poller_ops {
 
     /** A descriptor that is readable when wait would find something and `due` is 0; -ENOTSUP. */
     int (*fd)(struct weft__poller *poller);
+
+    /**
+     * Starts an operation on a file. 0: the kernel has it, and its descriptor, already; done()
+     * will be called, and cancel asks for it back. Negative: not started, and another way is to be
+     * taken. Optional: an engine without it refuses with -EOPNOTSUPP (weft__loop_file).
+     */
+    int (*file)(struct weft__poller *poller, struct weft__file_op *file);
 
     /** The parent's engine in a forked child: closes descriptors, touches nothing that is shared.
      *  Close follows. Optional. */

@@ -28,6 +28,18 @@ int weft__loop_withdraw(struct weft_loop *loop, struct weft__op *op)
     return loop->poller->ops->cancel(loop->poller, op);
 }
 
+int weft__loop_takes_files(const struct weft_loop *loop)
+{
+    return loop->poller->ops->file != NULL;
+}
+
+int weft__loop_file(struct weft_loop *loop, struct weft__file_op *file)
+{
+    if (!weft__loop_takes_files(loop))
+        return -EOPNOTSUPP;
+    return loop->poller->ops->file(loop->poller, file);
+}
+
 const struct weft_sys *weft__sys_current(void)
 {
     return weft__loop_current ? weft__loop_current->sys : &weft_sys_default;

@@ -3,10 +3,11 @@
  * file.c: system calls on files, made off the loop's thread
  *
  * A call is a struct that says which system call and with what, so that there is one way for all of
- * them: to a thread of the loop's pool of files. Running jobs are waited for, so that the struct,
- * the buffer and the paths may lie on the stack of the task. The exception is an open, which may
- * wait for the other end of a FIFO for ever: it owns what it needs and is abandoned when its task
- * is cancelled; what it opens after all is closed.
+ * them: to the engine, where it has an operation for it (opening, reading, writing and syncing on
+ * io_uring), else to a thread of the loop's pool of files. Running jobs are waited for, so that the
+ * struct, the buffer and the paths may lie on the stack of the task. The exception is an open on a
+ * thread, which may wait for the other end of a FIFO for ever: it owns what it needs and is
+ * abandoned when its task is cancelled; what it opens after all is closed.
  *
  * The pool is made at the first call and hangs on its loop; work on files never waits behind names
  * that are looked up, or behind the program's own jobs.
@@ -14,6 +15,7 @@
 #include "os/file_call.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -166,8 +168,109 @@ static const char *const names[] = {
     [WEFT__FILE_CHMOD] = "chmod",
 };
 
+/** An operation that the engine has, and the task that waits for it. */
+struct native {
+    /** The operation. */
+    struct weft__file_op file;
+    /** The wait. */
+    struct weft_wait wait;
+    /** The loop. */
+    struct weft_loop *loop;
+    /** The call. */
+    const struct weft__file_call *call;
+    /** It was asked for back. */
+    bool cancelled;
+};
+
+static void native_done(struct weft__op *op)
+{
+    struct native *native = op->owner;
+    ssize_t result = op->result;
+    /* Given back unserved: to whom asked, it did not happen. */
+    if (native->cancelled && result == -EINTR)
+        result = -ECANCELED;
+    (void)weft_wake(&native->wait, result);
+}
+
+static enum weft_abort native_abort(struct weft_wait *wait)
+{
+    struct native *native = weft__container(wait, struct native, wait);
+    native->cancelled = true;
+    (void)weft__loop_withdraw(native->loop, &native->file.op);
+    return WEFT_ABORT_LATER;
+}
+
+static void native_describe(const struct weft_wait *wait, char *buf, size_t size)
+{
+    const struct native *native = weft__container(wait, struct native, wait);
+    snprintf(buf, size, "for %s in the kernel%s", names[native->call->code],
+             native->cancelled ? " (cancelled)" : "");
+}
+
+/** What of the engine's operations a call is: 1, 0 none of them. */
+static int native_what(const struct weft__file_call *call, enum weft__file_what *ret)
+{
+    switch (call->code) {
+    case WEFT__FILE_OPEN:
+        *ret = WEFT__FILE_OP_OPEN;
+        return 1;
+    case WEFT__FILE_READ:
+    case WEFT__FILE_READ_AT:
+        *ret = WEFT__FILE_OP_READ;
+        return 1;
+    case WEFT__FILE_WRITE:
+    case WEFT__FILE_WRITE_AT:
+        *ret = WEFT__FILE_OP_WRITE;
+        return 1;
+    case WEFT__FILE_SYNC:
+        *ret = WEFT__FILE_OP_SYNC;
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static void fill_native(struct native *native, const struct weft__file_call *call)
+{
+    bool opens = call->code == WEFT__FILE_OPEN;
+    bool moves = call->code == WEFT__FILE_READ || call->code == WEFT__FILE_WRITE;
+    struct weft__op *op = &native->file.op;
+    op->fd = opens ? -1 : call->fd;
+    op->flags = opens ? call->flags | O_CLOEXEC : call->flags;
+    op->buf = opens ? weft__file_readable(call->path) : call->buf;
+    op->len = call->len;
+    op->done = native_done;
+    op->owner = native;
+    native->file.mode = call->mode;
+    native->file.offset = moves ? -1 : call->offset;
+}
+
+/** Has the engine make the call: its result in *ret and 1; 0 the engine cannot; or why it was not
+ *  made. */
+static int run_native(const struct weft__file_call *call, ssize_t *ret)
+{
+    struct native native = {.loop = weft_loop_current(), .call = call};
+    if (!native.loop || !weft__loop_takes_files(native.loop) ||
+        !native_what(call, &native.file.what) || call->offset < 0)
+        return 0;
+    int rc = weft_wait_begin();
+    if (rc < 0)
+        return rc;
+    fill_native(&native, call);
+    weft_wait_init(&native.wait, native_describe, NULL);
+    if (weft__loop_file(native.loop, &native.file) < 0)
+        return 0;
+    *ret = weft_park(&native.wait, native_abort);
+    /* Unserved although nobody asked for that: another way is to be taken. */
+    return native.cancelled || (*ret != -EINTR && *ret != -ECANCELED);
+}
+
 ssize_t weft__file_run(struct weft__file_call *call)
 {
+    ssize_t result;
+    int native = run_native(call, &result);
+    if (native != 0)
+        return native < 0 ? native : result;
     call->sys = weft__sys_current();
     int rc = weft__file_offload(run_call, call, names[call->code]);
     return rc < 0 ? rc : call->result;
@@ -201,7 +304,8 @@ static void drop_opening(void *arg)
     opening_memory(opening, 0);
 }
 
-int weft_file_open(const char *path, int flags, unsigned mode)
+/** On a thread, which its task may leave. */
+static int open_by_job(const char *path, int flags, unsigned mode)
 {
     size_t size = strlen(path) + 1;
     struct opening *opening = opening_memory(NULL, sizeof *opening + size);
@@ -220,6 +324,17 @@ int weft_file_open(const char *path, int flags, unsigned mode)
     rc = (int)opening->call.result;
     opening_memory(opening, 0);
     return rc;
+}
+
+int weft_file_open(const char *path, int flags, unsigned mode)
+{
+    struct weft__file_call call = {
+        .code = WEFT__FILE_OPEN, .path = path, .flags = flags, .mode = mode};
+    ssize_t result;
+    int native = run_native(&call, &result);
+    if (native == 0)
+        return open_by_job(path, flags, mode);
+    return native < 0 ? native : (int)result;
 }
 
 /* --- One file -------------------------------------------------------------------------------- */

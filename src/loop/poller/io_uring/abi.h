@@ -17,7 +17,7 @@
 struct weft__uring_sqe {
     /** WEFT__URING_OP_... */
     uint8_t opcode;
-    /** Links and fixed files; always 0 here. */
+    /** WEFT__URING_SQE_ASYNC; links and fixed files are not used here. */
     uint8_t flags;
     /** Priority of disk requests, options of some socket requests; always 0 here. */
     uint16_t ioprio;
@@ -180,17 +180,22 @@ _Static_assert(sizeof(struct weft__uring_probe) == 16 + 8 * WEFT__URING_PROBE_OP
 enum weft__uring_opcode {
     WEFT__URING_OP_NOP = 0,
     WEFT__URING_OP_WRITEV = 2,
+    WEFT__URING_OP_FSYNC = 3,
     WEFT__URING_OP_POLL_ADD = 6,
     WEFT__URING_OP_SENDMSG = 9,
     WEFT__URING_OP_RECVMSG = 10,
     WEFT__URING_OP_ACCEPT = 13,
     WEFT__URING_OP_ASYNC_CANCEL = 14,
     WEFT__URING_OP_CONNECT = 16,
+    WEFT__URING_OP_OPENAT = 18,
     WEFT__URING_OP_READ = 22,
     WEFT__URING_OP_WRITE = 23,
     WEFT__URING_OP_SEND = 26,
     WEFT__URING_OP_RECV = 27
 };
+
+/** A flag of a request: a worker does it from the start. */
+#define WEFT__URING_SQE_ASYNC (1u << 4) /* 5.6 */
 
 /* Flags of setup, with the kernel that brought them. */
 #define WEFT__URING_SETUP_CQSIZE (1u << 3)         /* 5.5 */

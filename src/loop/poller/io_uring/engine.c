@@ -158,6 +158,10 @@ static int submit(struct weft__poller *poller, struct weft__op *op)
 
 static int cancel(struct weft__poller *poller, struct weft__op *op)
 {
+    if (op->state == WEFT__OP_KERNEL && !op->descriptor) {
+        weft__uring_file_cancel(weft__uring_of(poller), op);
+        return 0;
+    }
     if (op->state == WEFT__OP_KERNEL) {
         weft__op_set_state(op, WEFT__OP_CANCELLING);
         weft__uring_mark(weft__uring_of(poller), op->descriptor);
@@ -308,5 +312,6 @@ const struct weft__poller_ops weft__poller_io_uring = {
     .forget = forget,
     .wait = engine_wait,
     .fd = engine_fd,
+    .file = weft__uring_file,
     .abandon = engine_abandon,
 };

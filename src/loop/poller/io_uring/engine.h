@@ -5,6 +5,7 @@
  *     engine.c     the interface: submit, cancel, arm, forget, wait
  *     request.c    queues and watches into requests
  *     result.c     results into completions
+ *     file.c       operations on files, both ways
  *     slot.c       the names under which operations are known to the kernel
  *     ring.c       the two queues                          probe.c   whether they work
  */
@@ -44,6 +45,8 @@
 #define WEFT__URING_KIND_WATCH ((uint64_t)2 << 56)
 #define WEFT__URING_KIND_CANCEL ((uint64_t)3 << 56)
 #define WEFT__URING_KIND_CANCEL_WATCH ((uint64_t)4 << 56)
+#define WEFT__URING_KIND_FILE ((uint64_t)5 << 56)
+#define WEFT__URING_KIND_CANCEL_FILE ((uint64_t)6 << 56)
 #define WEFT__URING_KIND_MASK ((uint64_t)0xff << 56)
 
 /** One name for an operation in the kernel. */
@@ -112,6 +115,15 @@ void weft__uring_evict(struct weft__uring *engine, struct weft__descriptor *desc
 int weft__uring_push(struct weft__uring *engine, struct weft__descriptor *descriptor);
 /** The name of the request that stands for a watch, without its kind. */
 uint64_t weft__uring_watch_name(const struct weft__descriptor *descriptor, int direction);
+
+/* file.c */
+
+/** ops->file of the engine. */
+int weft__uring_file(struct weft__poller *poller, struct weft__file_op *file);
+/** Asks for an operation on a file back. */
+void weft__uring_file_cancel(struct weft__uring *engine, struct weft__op *op);
+/** Serves the result of one: 1, or 0 when nobody waits for it. */
+int weft__uring_file_result(struct weft__uring *engine, uint64_t name, int result);
 
 /* result.c */
 

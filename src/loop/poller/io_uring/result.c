@@ -219,6 +219,8 @@ int weft__uring_result(struct weft__uring *engine, const struct weft__uring_cqe 
         return operation_result(engine, name, cqe->result);
     case WEFT__URING_KIND_WATCH:
         return watch_result(engine, name, cqe->result);
+    case WEFT__URING_KIND_FILE:
+        return weft__uring_file_result(engine, name, cqe->result);
     case WEFT__URING_KIND_CANCEL:
         if (cqe->result == -ENOENT)
             cancel_missed(engine, name);
