@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """examples/weft-proxy forwards, keeps its limits, and is restarted without losing anything.
 
-Real peers talk through it: nc, socat, sockets of Python; behind it stands examples/echo, or a
-server of this test. Under load it is restarted by a second process that takes its listening sockets
-over, several times; every exchange must come back whole, those that began before included. Nothing
-is said about times.
+Real peers talk through it: nc, socat, curl, openssl, iperf3, sockets of Python; behind it stands
+examples/echo, or the server that belongs to the peer. Under load it is restarted by a second
+process that takes its listening sockets over, several times; every exchange must come back whole,
+those that began before included. Nothing is said about times.
 """
 
 import contextlib
@@ -139,6 +139,55 @@ def check_forwarding(tap):
         tap.check("proxy/statistics", until(lambda: " bytes in, " in said(process)), said(process))
         process.send_signal(signal.SIGTERM)
         tap.same("proxy/ends_by_signal", process.wait(PATIENCE), -signal.SIGTERM)
+
+
+def through(world, behind, server, client):
+    """Runs a server behind a proxy, and a client that talks to the proxy; how that ended."""
+    port = free_port()
+    world.processes.append(subprocess.Popen(server, stdin=subprocess.DEVNULL, cwd=world.folder.name,
+                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    connect(behind).close()
+    world.proxy(f"127.0.0.1:{port}", f"127.0.0.1:{behind}")
+    connect(port).close()
+    return subprocess.run([word.replace("PORT", str(port)) for word in client], timeout=PATIENCE,
+                          cwd=world.folder.name, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+
+
+def check_peers(tap):
+    """Programs that have a server and a client of their own; what they transfer must be whole."""
+    data = os.urandom(3_000_000)
+    for peer in ("curl", "openssl", "iperf3"):
+        if not shutil.which(peer):
+            tap.skip(f"proxy/{peer}", f"absent peer program: {peer}")
+            continue
+        with World() as world:
+            behind = free_port()
+            pathlib.Path(world.path("data")).write_bytes(data)
+            if peer == "curl":
+                done = through(world, behind, ["python3", "-m", "http.server", "-b", "127.0.0.1",
+                                               str(behind)],
+                               ["curl", "-s", "-o", "got", "http://127.0.0.1:PORT/data"])
+                good = pathlib.Path(world.path("got")).read_bytes() == data
+            elif peer == "openssl":
+                subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
+                                "/CN=localhost", "-keyout", "key", "-out", "certificate"],
+                               cwd=world.folder.name, check=True, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                done = through(world, behind,
+                               ["openssl", "s_server", "-quiet", "-WWW", "-accept",
+                                f"127.0.0.1:{behind}", "-key", "key", "-cert", "certificate"],
+                               ["sh", "-c", "printf 'GET /data HTTP/1.0\\r\\n\\r\\n' | openssl "
+                                "s_client -quiet -connect 127.0.0.1:PORT -CAfile certificate "
+                                "-verify_return_error 2>/dev/null"])
+                good = done.stdout.endswith(data)
+            else:
+                done = through(world, behind, ["iperf3", "-s", "-B", "127.0.0.1", "-p",
+                                               str(behind)],
+                               ["iperf3", "-c", "127.0.0.1", "-p", "PORT", "-n", "30M", "-P", "4"])
+                good = b"iperf Done" in done.stdout
+            tap.check(f"proxy/{peer}", done.returncode == 0 and good,
+                      f"exit status {done.returncode}: {done.stdout[-300:]}")
 
 
 def check_unix(tap):
@@ -290,6 +339,7 @@ def main():
         tap.skip("proxy", "ThreadSanitizer keeps a signal for the fiber in which it came")
         tap.end()
     check_forwarding(tap)
+    check_peers(tap)
     check_unix(tap)
     check_limits(tap)
     check_backend_down(tap)
