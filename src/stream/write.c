@@ -123,6 +123,9 @@ int weft__stream_send_all(struct weft_stream *stream, const struct iovec *vector
     while (place.count > 0) {
         ssize_t n = send_from(stream, &place);
         if (n < 0) {
+#ifdef WEFT_MUTANT_cut_write_forgotten
+            begun = false;
+#endif
             if (begun)
                 stream->writing_state = WEFT__STREAM_BROKEN;
             return (int)n;
