@@ -287,7 +287,7 @@ WEFT_API int weft_stream_peer_address(const struct weft_stream *stream, struct w
  * weft_testing_stream_conformance (weft/testing.h) runs a kind through the rules.
  */
 struct weft_stream_ops {
-    /** sizeof(struct weft_stream_ops). */
+    /** sizeof(struct weft_stream_ops); entries beyond it are not there. */
     size_t size;
     /** A word for weft_stream_kind. */
     const char *kind;
@@ -321,7 +321,8 @@ struct weft_stream_ops {
 };
 
 /** A stream of a kind of your own; `self` is what its functions get, the stream's from now on.
- *  Plain. Failed, it stays the caller's: -ENOMEM, -EPERM, -EINVAL as weft_stream_from_fd. */
+ *  Plain. Failed, it stays the caller's: -ENOMEM, -EPERM, -EINVAL as weft_stream_from_fd, the last
+ *  also without `read`, `writev` or `close`. */
 WEFT_API int weft_stream_new(const struct weft_stream_ops *ops, void *self,
                              const struct weft_stream_options *options, struct weft_stream **ret);
 

@@ -53,7 +53,7 @@ static ssize_t send_read(struct sending *sending)
 static ssize_t send_piece(struct sending *sending)
 {
     struct weft_stream *stream = sending->stream;
-    if (!sending->buf && stream->ops->send_file) {
+    if (!sending->buf && weft__stream_has(stream, send_file)) {
         ssize_t n =
             stream->ops->send_file(stream->self, sending->fd, sending->offset, piece_of(sending));
         if (n != -ENOSYS)

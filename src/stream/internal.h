@@ -112,6 +112,11 @@ struct weft_stream {
     bool closed;
 };
 
+/** Whether the kind has an optional entry; a table that was compiled with an older header ends
+ *  before those that it does not know. */
+#define weft__stream_has(stream, entry)                                                            \
+    (offsetof(struct weft_stream_ops, entry) < (stream)->ops->size && (stream)->ops->entry)
+
 /** Begins a reading call: 0, and weft__stream_leave_read must follow; -ECANCELED, -EBUSY,
  *  -WEFT_ECLOSED. */
 int weft__stream_enter_read(struct weft_stream *stream);

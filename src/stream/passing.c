@@ -141,7 +141,7 @@ static int send_rest(struct weft_stream *stream, const char *rest, size_t len)
 static int send_fds(struct weft_stream *stream, const int *fds, size_t count, const void *buf,
                     size_t len)
 {
-    if (!stream->ops->send_fds)
+    if (!weft__stream_has(stream, send_fds))
         return -ENOTSUP;
     if (count == 0 || count > MOST || len == 0)
         return -EINVAL;
@@ -167,7 +167,7 @@ int weft_stream_send_fds(struct weft_stream *stream, const int *fds, size_t coun
 static int recv_fd(struct weft_stream *stream)
 {
     for (;;) {
-        int fd = stream->ops->take_fd ? stream->ops->take_fd(stream->self) : -ENOTSUP;
+        int fd = weft__stream_has(stream, take_fd) ? stream->ops->take_fd(stream->self) : -ENOTSUP;
         if (fd != -EAGAIN)
             return fd;
         if (weft__bytes_count(&stream->in) >= stream->limit)

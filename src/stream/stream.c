@@ -46,6 +46,8 @@ int weft_stream_new(const struct weft_stream_ops *ops, void *self,
     struct weft_loop *loop = weft_loop_current();
     struct weft_stream_options options;
     int rc = loop ? weft__stream_options(given, &options) : -EPERM;
+    if (rc == 0 && (!ops->read || !ops->writev || !ops->close))
+        rc = -EINVAL;
     if (rc < 0)
         return rc;
     struct weft_stream *stream = weft_loop_realloc(loop, NULL, sizeof *stream);
@@ -109,7 +111,7 @@ static int end(struct weft_stream *stream, bool reset)
     if (stream->closed)
         return 0;
     stream->closed = true;
-    if (reset && stream->ops->abort)
+    if (reset && weft__stream_has(stream, abort))
         stream->ops->abort(stream->self);
     return stream->ops->close(stream->self);
 }
@@ -130,7 +132,7 @@ static int flush_last(struct weft_stream *stream)
 /** Frees what nobody is inside of any more. */
 static void dispose(struct weft_stream *stream)
 {
-    if (stream->ops->free)
+    if (weft__stream_has(stream, free))
         stream->ops->free(stream->self);
     weft__bytes_free(stream->loop, &stream->in);
     weft__bytes_free(stream->loop, &stream->out);
@@ -165,7 +167,7 @@ int weft_stream_detach(struct weft_stream *stream)
     if (weft__bytes_count(&stream->in) > 0 || weft__bytes_count(&stream->out) > 0)
         return weft_fail_at(-ENOTEMPTY, "", "detach: %zu bytes are unread and %zu unsent",
                             weft__bytes_count(&stream->in), weft__bytes_count(&stream->out));
-    int fd = stream->ops->detach ? stream->ops->detach(stream->self) : -ENOTSUP;
+    int fd = weft__stream_has(stream, detach) ? stream->ops->detach(stream->self) : -ENOTSUP;
     if (fd >= 0)
         dispose(stream);
     return fd;
@@ -182,14 +184,15 @@ int weft_stream_fd(const struct weft_stream *stream)
 {
     if (stream->closed)
         return -WEFT_ECLOSED;
-    return stream->ops->fd ? stream->ops->fd(stream->self) : -ENOTSUP;
+    return weft__stream_has(stream, fd) ? stream->ops->fd(stream->self) : -ENOTSUP;
 }
 
 static int address(const struct weft_stream *stream, int peer, struct weft_address *ret)
 {
     if (stream->closed)
         return -WEFT_ECLOSED;
-    return stream->ops->address ? stream->ops->address(stream->self, peer, ret) : -ENOTSUP;
+    return weft__stream_has(stream, address) ? stream->ops->address(stream->self, peer, ret)
+                                             : -ENOTSUP;
 }
 
 int weft_stream_local_address(const struct weft_stream *stream, struct weft_address *ret)

@@ -258,7 +258,7 @@ size_t weft_stream_unsent(const struct weft_stream *stream)
 
 static int shut(struct weft_stream *stream)
 {
-    if (!stream->ops->shutdown)
+    if (!weft__stream_has(stream, shutdown))
         return -ENOTSUP;
     int rc = weft__stream_drain(stream, 0);
     if (rc == 0)

@@ -148,6 +148,24 @@ TASK_TEST(a_wrapper_of_our_own_conforms)
     CHECK_EQ(weft_testing_stream_conformance(make_wrapped, &fault), 0);
 }
 
+TASK_TEST(entries_beyond_the_size_of_a_table_are_not_there)
+{
+    struct weft_stream_ops old = wrapper_ops;
+    struct weft_stream *inside[2];
+    struct weft_stream *stream = NULL;
+    struct wrapper wrapper = {.fault = GOOD};
+    make_memory(NULL, inside);
+    wrapper.inside = inside[0];
+    old.size = offsetof(struct weft_stream_ops, shutdown);
+    CHECK_EQ(weft_stream_new(&old, &wrapper, NULL, &stream), 0);
+    CHECK_ERR(weft_stream_shutdown(stream), -ENOTSUP);
+    CHECK_ERR(weft_stream_fd(stream), -ENOTSUP);
+    CHECK_EQ(weft_stream_close(stream), 0);
+    CHECK_EQ(weft_stream_close(inside[1]), 0);
+    old.writev = NULL;
+    CHECK_ERR(weft_stream_new(&old, &wrapper, NULL, &stream), -EINVAL);
+}
+
 /* Kinds that break a rule: what never happens is waited for in virtual time only. */
 
 static int break_a_rule(void *arg)
