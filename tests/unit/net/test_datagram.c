@@ -354,7 +354,7 @@ struct crate {
 static void fill_crate(struct crate *crate)
 {
     for (int i = 0; i < 80; i++) {
-        snprintf(crate->room[i], 8, "%d", i);
+        snprintf(crate->room[i], 8, "%u", (unsigned)i % 100);
         crate->d[i] =
             (struct weft_datagram){.buf = crate->room[i], .size = 8, .len = strlen(crate->room[i])};
     }
