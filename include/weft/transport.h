@@ -40,6 +40,9 @@
 
 WEFT_BEGIN
 
+struct weft_stream;
+struct weft_stream_options;
+
 /** A connection, a datagram socket, or one end of a pipe. */
 struct weft_transport;
 
@@ -284,6 +287,32 @@ WEFT_API int weft_transport_local_address(const struct weft_transport *transport
  *  -ENOTCONN there is none. After connection_lost too. Plain. */
 WEFT_API int weft_transport_peer_address(const struct weft_transport *transport,
                                          struct weft_address *ret);
+
+/* Bridges between transports and streams (weft/stream.h). */
+
+/**
+ * Makes a stream of an open stream socket's transport, for tasks: what comes is kept until it is
+ * read, with reading paused above 128 KiB of it, and writers wait while the transport asks for a
+ * pause. The transport's protocol is replaced, and told nothing any more, connection_lost neither.
+ * Called in connection_made, not a byte is missed. The transport is the stream's from now on;
+ * closing that one closes it and waits until what is kept is sent. Plain. Failed, all is as before:
+ * -ENOTSUP no stream socket, -WEFT_ECLOSED, -ENOMEM, -EPERM another loop runs.
+ */
+WEFT_API int weft_stream_from_transport(struct weft_transport *transport,
+                                        const struct weft_stream_options *options,
+                                        struct weft_stream **ret);
+
+/**
+ * Makes a transport of a stream over one socket, which it frees; see
+ * weft_loop_connect_accepted_socket. So a connection made by name (weft_connect_host) becomes a
+ * transport. `ret` may be NULL. Plain. Failed, the stream stays: -ENOTEMPTY it holds bytes, -EBUSY
+ * a task uses it, -ENOTSUP it is no socket, -WEFT_ECLOSED, -ENOMEM; what the factory returns, but a
+ * protocol that was given is not told of a failure that came after it.
+ */
+WEFT_API int weft_transport_from_stream(struct weft_stream *stream,
+                                        const struct weft_transport_options *options,
+                                        weft_protocol_factory *factory, void *arg,
+                                        struct weft_transport **ret);
 
 /* Servers. */
 

@@ -15,6 +15,7 @@
  *   write.c       writing and flow control         buffer.c     what is to be written
  *   connection.c  stream sockets                   server.c     create_server
  *   datagram.c    datagrams                        pipe.c       pipes
+ *   bridge.c      streams over transports, and transports of streams
  */
 #ifndef WEFT_TRANSPORT_INTERNAL_H
 #define WEFT_TRANSPORT_INTERNAL_H
@@ -105,6 +106,8 @@ struct weft_transport {
     size_t datagram_size;
     /** The limits. */
     struct weft_transport_limits limits;
+    /** Called instead of connection_lost when the loop is freed first; NULL for none. */
+    void (*dropped)(struct weft_transport *transport);
     /** Finishes when connection_made was called; NULL for none. */
     struct weft_future *waiter;
     /** The server that accepted it; NULL for none. */

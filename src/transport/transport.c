@@ -57,6 +57,8 @@ static void drop_transport(struct weft__errand *errand)
 {
     struct weft_transport *transport = weft__container(errand, struct weft_transport, errand);
     weft__loop_leave(transport->loop, errand);
+    if (transport->dropped)
+        transport->dropped(transport);
     strip(transport);
     if (transport->server)
         weft__protocol_server_detach(transport, false);
