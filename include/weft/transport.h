@@ -360,6 +360,76 @@ WEFT_API void weft_protocol_server_abort_clients(struct weft_protocol_server *se
  *  either order. It is the server's: take a reference to keep it longer. Plain. */
 WEFT_API struct weft_future *weft_protocol_server_wait_closed(struct weft_protocol_server *server);
 
+/* Subprocesses. */
+
+struct weft_exit;
+struct weft_process_options;
+struct weft_scope;
+
+/** A process by callback; valid until its connection_lost has returned. */
+struct weft_subprocess;
+
+/**
+ * What is told of a process. Callbacks run on the loop's stack; `child_fd` is the number that a
+ * pipe has in the process. NULL: not interested.
+ *
+ *     connection_made ─▶ pipe_data_received* ─▶ pipe_connection_lost (each) ─┐
+ *                        process_exited, once, at any time after made ───────┴─▶ connection_lost
+ */
+struct weft_subprocess_protocol {
+    /** sizeof(struct weft_subprocess_protocol), also when 0: what a smaller one lacks reads as
+     *  NULL. */
+    size_t size;
+    /** First, once. A negative code ends the process. */
+    int (*connection_made)(void *self, struct weft_subprocess *subprocess);
+    /** The process wrote; the bytes are valid during the call. A negative code ends the process. */
+    int (*pipe_data_received)(void *self, struct weft_subprocess *subprocess, int child_fd,
+                              const void *data, size_t len);
+    /** A pipe is lost: 0 its end, or an error (-EPIPE: it did not read all that was kept). */
+    void (*pipe_connection_lost)(void *self, struct weft_subprocess *subprocess, int child_fd,
+                                 int code);
+    /** More than the high-water mark is to be written to a pipe. */
+    void (*pause_writing)(void *self, struct weft_subprocess *subprocess, int child_fd);
+    /** What is to be written fell to the low-water mark. */
+    void (*resume_writing)(void *self, struct weft_subprocess *subprocess, int child_fd);
+    /** The process has ended; weft_subprocess_exit says how. */
+    void (*process_exited)(void *self, struct weft_subprocess *subprocess);
+    /** Last, once, when it has ended and all pipes are lost: 0; the code of a callback that failed;
+     *  -ECANCELED its scope ended it, and process_exited was not called. */
+    void (*connection_lost)(void *self, struct weft_subprocess *subprocess, int code);
+};
+
+/**
+ * Starts a program whose pipes are transports: those that `options` ask for by WEFT_PROCESS_PIPE_IN
+ * and WEFT_PROCESS_PIPE_OUT, at most 16, or, without any word about descriptors, 0, 1 and 2. It
+ * belongs to the scope as any process does (weft/process.h): where the scope ends before it, it is
+ * ended, and the last callback comes before the scope's exit returns. connection_made is scheduled.
+ * `ret` may be NULL. Waiting: 0; -EINVAL too many pipes, or more than 64 descriptors; else as
+ * weft_process_spawn.
+ */
+WEFT_API WEFT_MUST_CHECK int weft_subprocess_exec(struct weft_scope *scope,
+                                                  const char *const *arguments,
+                                                  const struct weft_process_options *options,
+                                                  const struct weft_subprocess_protocol *protocol,
+                                                  void *self, struct weft_subprocess **ret);
+
+/** Its number. Plain. */
+WEFT_API pid_t weft_subprocess_pid(const struct weft_subprocess *subprocess);
+
+/** How it ended. Plain. *ret untouched on failure: -EAGAIN it runs; -ECHILD nobody knows. */
+WEFT_API int weft_subprocess_exit(const struct weft_subprocess *subprocess, struct weft_exit *ret);
+
+/** Our end of one of its pipes, to be written to, paused, closed; NULL when it is lost or there is
+ *  none. It stays the subprocess's, and so does its protocol. Plain. */
+WEFT_API struct weft_transport *weft_subprocess_pipe(const struct weft_subprocess *subprocess,
+                                                     int child_fd);
+
+/** Sends a signal to it. Plain. -ESRCH it has ended; see weft_process_signal. */
+WEFT_API int weft_subprocess_signal(struct weft_subprocess *subprocess, int signal);
+
+/** Aborts its pipes, and kills it if it runs. Idempotent. Plain. */
+WEFT_API void weft_subprocess_close(struct weft_subprocess *subprocess);
+
 WEFT_END
 
 #endif

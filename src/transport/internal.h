@@ -15,7 +15,7 @@
  *   write.c       writing and flow control         buffer.c     what is to be written
  *   connection.c  stream sockets                   server.c     create_server
  *   datagram.c    datagrams                        pipe.c       pipes
- *   bridge.c      streams over transports, and transports of streams
+ *   bridge.c      streams and transports           subprocess.c processes by callback
  */
 #ifndef WEFT_TRANSPORT_INTERNAL_H
 #define WEFT_TRANSPORT_INTERNAL_H
