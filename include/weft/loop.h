@@ -205,8 +205,9 @@ WEFT_API int weft_loop_remove_writer(struct weft_loop *loop, int fd);
 /**
  * Closes a descriptor from the callback tier: everyone who waits on it gets -EBADF, readers and
  * writers are removed, the engine lets go of it, then it is closed and done(arg) is scheduled
- * (NULL: none). Plain. -EBADF; -ENOMEM, and it stays open; what close(2) tells of bytes that could
- * not be written (-EIO ...): then it is closed and done is not called.
+ * (NULL: none). Plain. -EBADF; -ENOMEM, -EBUSY a transport has it, and it stays open; what
+ * close(2) tells of bytes that could not be written (-EIO ...): then it is closed and done is not
+ * called.
  */
 WEFT_API int weft_loop_close_fd(struct weft_loop *loop, int fd, weft_callback_fn *done, void *arg);
 

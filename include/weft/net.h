@@ -187,7 +187,8 @@ WEFT_API void weft_poll_stop(struct weft_poll *poll);
  *
  * 0; -EBADF; what close(2) tells of bytes that could not be written (-EIO, -ENOSPC, -EDQUOT). The
  * number is free after any of them: never close it again. An interrupted close(2) is a 0: Linux has
- * freed the number by then. In a callback also -ENOMEM, and it stays open.
+ * freed the number by then. -EBUSY a transport has it (weft/transport.h), in a callback also
+ * -ENOMEM, and it stays open.
  */
 WEFT_API int weft_close(int fd);
 

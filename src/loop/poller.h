@@ -130,6 +130,8 @@ void weft__loop_schedule(struct weft_loop *loop, weft_callback_fn *fn, void *arg
  * is closed. 0; -EBUSY it is held, watched or waited on already; -EBADF, -ENOMEM.
  */
 int weft__loop_hold(struct weft_loop *loop, int fd);
+/** Whether somebody holds it. */
+bool weft__loop_held(const struct weft_loop *loop, int fd);
 /** Lets it go without closing it. */
 void weft__loop_unhold(struct weft_loop *loop, int fd);
 /** weft_loop_add_reader and add_writer, or with fn NULL their removal, for who holds it. */

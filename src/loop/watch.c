@@ -107,8 +107,7 @@ static int watch_refusal(const struct weft_loop *loop, int fd)
     int rc = weft__loop_check(loop);
     if (rc < 0)
         return rc;
-    const struct weft__descriptor *entry = weft__descriptor_find(loop->poller, fd);
-    return entry && entry->flags & WEFT__DESCRIPTOR_HELD ? -EBUSY : 0;
+    return weft__loop_held(loop, fd) ? -EBUSY : 0;
 }
 
 static int add_watch(struct weft_loop *loop, int fd, enum weft__direction direction,
@@ -181,6 +180,12 @@ int weft__loop_hold(struct weft_loop *loop, int fd)
         return -EBUSY;
     entry->flags |= WEFT__DESCRIPTOR_HELD;
     return 0;
+}
+
+bool weft__loop_held(const struct weft_loop *loop, int fd)
+{
+    const struct weft__descriptor *entry = weft__descriptor_find(loop->poller, fd);
+    return entry && entry->flags & WEFT__DESCRIPTOR_HELD;
 }
 
 void weft__loop_unhold(struct weft_loop *loop, int fd)
@@ -324,7 +329,7 @@ static void fd_closed(struct weft__closing *closing, int rc)
 
 int weft_loop_close_fd(struct weft_loop *loop, int fd, weft_callback_fn *done, void *arg)
 {
-    int rc = weft__loop_check(loop);
+    int rc = watch_refusal(loop, fd);
     if (rc == 0)
         rc = weft__ready_reserve(loop);
     if (rc < 0)

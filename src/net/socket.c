@@ -217,6 +217,8 @@ int weft_close(int fd)
     struct weft_loop *loop = weft_loop_current();
     if (!loop || !weft_current())
         return close_plain(loop, fd);
+    if (weft__loop_held(loop, fd))
+        return -EBUSY;
     struct close_wait close = {.closing.closed = close_done, .fd = fd};
     weft_wait_init(&close.wait, close_describe, NULL);
     int rc = weft__loop_close_op(loop, fd, &close.closing);

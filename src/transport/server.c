@@ -95,13 +95,7 @@ void weft__protocol_server_detach(struct weft_transport *transport, bool tell)
 /* --- Accepting ----------------------------------------------------------------------------- */
 
 static void accept_ready(void *arg);
-
-static void end_pause(void *arg)
-{
-    struct weft_protocol_server *server = arg;
-    server->pause = NULL;
-    (void)weft__loop_watch(server->loop, server->fd, WEFT__DIRECTION_IN, accept_ready, server);
-}
+static void end_pause(void *arg);
 
 /** Rests, unless not even that can be had: then it goes on. */
 static void begin_pause(struct weft_protocol_server *server, int code)
@@ -113,6 +107,15 @@ static void begin_pause(struct weft_protocol_server *server, int code)
         server->options.accept_failed(server->options.accept_failed_arg, code);
     else
         weft__report("accepting connections pauses for a second: %s", weft_strerror(code));
+}
+
+static void end_pause(void *arg)
+{
+    struct weft_protocol_server *server = arg;
+    server->pause = NULL;
+    int rc = weft__loop_watch(server->loop, server->fd, WEFT__DIRECTION_IN, accept_ready, server);
+    if (rc < 0)
+        begin_pause(server, rc);
 }
 
 static bool lacks(int rc)

@@ -295,6 +295,8 @@ TASK_TEST(nobody_else_may_use_the_descriptor_of_a_transport)
     CHECK_ERR(weft_read(fd, &byte, 1), -EBUSY);
     CHECK_ERR(weft_write(fd, &byte, 1), -EBUSY);
     CHECK_ERR(weft_poll(fd, POLLIN), -EBUSY);
+    CHECK_ERR(weft_close(fd), -EBUSY);
+    CHECK_ERR(weft_loop_close_fd(loop, fd, NULL, NULL), -EBUSY);
     CHECK_ERR(weft_loop_connect_accepted_socket(loop, fd, NULL, bear_witness, &a, NULL), -EBUSY);
     turn();
     finish(&a, peer);
