@@ -209,6 +209,8 @@ def weft(path):
                        env={"WEFT_BACKEND": engine}, server=server) for engine in ENGINES]
     columns += [System("weft/raw", [program], benches=("tcp_echo", "idle"), tail=["raw"],
                        env={"WEFT_BACKEND": "epoll"}, server=server)]
+    columns += [System("weft/transport", [program], benches=SERVED, tail=["transport"],
+                       env={"WEFT_BACKEND": "epoll"}, server=server)]
     return columns + [System("weft/small", [program], benches=("yield_ring", "sleepers"),
                              tail=["small"], without=("WEFT_BACKEND",))]
 
@@ -227,8 +229,8 @@ def python(name, _out):
 
 PEERS = {name: native.system for name, native in NATIVE.items()}
 PEERS |= {"go": go, "tokio": tokio, "asyncio": python, "uvloop": python}
-NAMES = (["weft"] + [f"weft/{engine}" for engine in ENGINES] + ["weft/raw", "weft/small"] +
-         list(PEERS))
+NAMES = (["weft"] + [f"weft/{engine}" for engine in ENGINES] +
+         ["weft/raw", "weft/transport", "weft/small"] + list(PEERS))
 
 
 def build_load(out):

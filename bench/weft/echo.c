@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * echo: weft's echo servers, "tcp_echo", "tcp_echo raw" or "udp_echo"; see bench/load/load.c
+ * echo: weft's echo servers, "tcp_echo", "tcp_echo raw", "tcp_echo transport" or "udp_echo" (also
+ * with "transport"); see bench/load/load.c
  *
- * What a program gets: weft_serve and a stream. `raw` is a task for each descriptor. Datagrams go
- * through one task.
+ * What a program gets: weft_serve and a stream. `raw` is a task for each descriptor, `transport`
+ * has no tasks but protocols. Datagrams go through one task.
  */
 #include "../common/bench.h"
 
@@ -14,7 +15,7 @@
 struct options {
     /** The bench. */
     const char *bench;
-    /** "raw", or "". */
+    /** "raw", "transport", or "". */
     const char *kind;
 };
 
@@ -84,6 +85,51 @@ static int serve_datagrams(const struct weft_address *address)
     return (int)n;
 }
 
+static int echo_data(void *self, struct weft_transport *transport, const void *data, size_t len)
+{
+    (void)self;
+    return weft_transport_write(transport, data, len);
+}
+
+static int echo_datagram(void *self, struct weft_transport *transport, const void *data, size_t len,
+                         const struct weft_address *from)
+{
+    (void)self;
+    return weft_transport_sendto(transport, data, len, from);
+}
+
+static int make_echo(void *arg, const struct weft_protocol **ret_protocol, void **ret_self)
+{
+    static const struct weft_protocol protocol = {.data_received = echo_data,
+                                                  .datagram_received = echo_datagram};
+    (void)arg;
+    (void)ret_self;
+    *ret_protocol = &protocol;
+    return 0;
+}
+
+static int serve_transports(const struct weft_address *address, int datagrams)
+{
+    struct weft_loop *loop = weft_loop_current();
+    struct weft_protocol_server *server;
+    struct weft_transport *transport;
+    struct weft_address bound;
+    int rc = datagrams ? weft_loop_create_datagram_endpoint(loop, address, NULL, NULL, make_echo,
+                                                            NULL, &transport)
+                       : weft_loop_create_server(loop, address, NULL, make_echo, NULL, &server);
+    if (rc == 0)
+        rc = datagrams ? weft_transport_local_address(transport, &bound)
+                       : weft_protocol_server_address(server, &bound);
+    if (rc < 0)
+        return rc;
+    printf("PORT %u\n", weft_address_port(&bound));
+    fflush(stdout);
+    rc = weft_sleep(WEFT_FOREVER);
+    if (!datagrams)
+        weft_protocol_server_unref(server);
+    return rc;
+}
+
 static int program(void *arg)
 {
     const struct options *options = arg;
@@ -91,6 +137,8 @@ static int program(void *arg)
     int rc = weft_address_parse("127.0.0.1:0", &address);
     if (rc < 0)
         return rc;
+    if (!strcmp(options->kind, "transport"))
+        return serve_transports(&address, !strcmp(options->bench, "udp_echo"));
     if (!strcmp(options->bench, "udp_echo"))
         return serve_datagrams(&address);
     return strcmp(options->kind, "raw") ? serve_streams() : serve_raw(&address);
