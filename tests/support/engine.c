@@ -61,15 +61,20 @@ bool test_engine_is(const char *engine)
     return selected && strcmp(selected, engine) == 0;
 }
 
-void test_needs_another_thread(void)
+void test_uses_threads_where_there_are_any(void)
 {
-    if (test_engine_is("sim"))
-        SKIP("a simulated world has one thread");
 #ifdef WEFT_VALGRIND
     /* Seen in Valgrind 3.19: it keeps its one lock during that call. */
     if (test_engine_is("io_uring"))
         SKIP("Valgrind lets no other thread run while one is in io_uring_enter");
 #endif
+}
+
+void test_needs_another_thread(void)
+{
+    if (test_engine_is("sim"))
+        SKIP("a simulated world has one thread");
+    test_uses_threads_where_there_are_any();
 }
 
 void test_takes(unsigned seconds)

@@ -84,6 +84,9 @@ bool test_engine_is(const char *engine);
 /** Skips a test whose loop waits for another thread, where that one could not run. */
 void test_needs_another_thread(void);
 
+/** The same for a test that does without threads in a simulated world, as offloading does. */
+void test_uses_threads_where_there_are_any(void);
+
 /** Skips what takes seconds: only a simulated world has them for nothing. WEFT_SLOW=1 waits. */
 void test_takes(unsigned seconds);
 

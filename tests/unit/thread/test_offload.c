@@ -453,6 +453,7 @@ TEST_EACH_ENGINE(a_loop_with_a_pool_can_be_freed_in_a_forked_child)
 {
     struct weft_loop_options options = {.size = sizeof options, .backend = test_engine()};
     struct weft_loop *loop = NULL;
+    test_uses_threads_where_there_are_any();
     CHECK_OK(weft_loop_create(&options, &loop));
     CHECK_OK(weft_loop_run_task(loop, offload_one, NULL)); /* its thread is not in the child */
     pid_t pid = fork();
@@ -484,6 +485,7 @@ TEST_EACH_ENGINE(a_job_in_flight_keeps_a_run_alive)
 {
     struct weft_loop_options options = {.size = sizeof options, .backend = test_engine()};
     struct weft_loop *loop = NULL;
+    test_uses_threads_where_there_are_any();
     CHECK_OK(weft_loop_create(&options, &loop));
     CHECK_OK(weft_go_fn(weft_root(loop), offload_slow, NULL));
     CHECK_OK(weft_loop_run(loop));

@@ -193,6 +193,7 @@ TEST_EACH_ENGINE(loops_on_several_threads_offload_side_by_side)
 {
     struct weft_run_options options = {.size = sizeof options, .flags = WEFT_RUN_BARE};
     atomic_int ended = 0;
+    test_uses_threads_where_there_are_any();
     options.loop.backend = test_engine();
     CHECK_EQ(weft_run_loops(3, &options, offload_in_each, &ended), 0);
     CHECK_EQ(ended, 150);

@@ -23,6 +23,7 @@ static struct weft_run_options engine_options(void)
 static int run_loops(unsigned count, weft_loops_fn *program, void *arg)
 {
     struct weft_run_options options = engine_options();
+    test_uses_threads_where_there_are_any();
     return weft_run_loops(count, &options, program, arg);
 }
 

@@ -255,6 +255,7 @@ static void join_thread(void *thread)
 TEST_EACH_ENGINE(values_of_a_loop_may_wait_for_threads_that_call_it)
 {
     static const char key;
+    test_uses_threads_where_there_are_any();
     struct weft_loop *loop = new_loop();
     pthread_t thread;
     CHECK_OK(weft_loop_set_local(loop, &key, &thread, join_thread));

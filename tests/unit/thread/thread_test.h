@@ -33,6 +33,7 @@ MAYBE_UNUSED static int run_program(int (*program)(void *arg), void *arg)
     struct weft_loop_options options = {.size = sizeof options, .backend = test_engine()};
     struct weft_loop *loop = NULL;
 
+    test_uses_threads_where_there_are_any();
     CHECK_OK(weft_loop_create(&options, &loop));
     int rc = weft_loop_run_task(loop, program, arg);
     CHECK_EQ(weft_loop_free(loop), 0);
