@@ -112,13 +112,23 @@ static int this_process(void)
     return weft_sys_default.getpid(&weft_sys_default);
 }
 
+/** tcsetattr(3) at once, again when it was interrupted. */
+static int set_modes(const struct weft_sys *sys, int fd, const struct termios *modes)
+{
+    int rc;
+    do
+        rc = weft__sys_call(sys, tcsetattr, fd, TCSANOW, modes);
+    while (rc == -EINTR);
+    return rc;
+}
+
 /** Puts one back, also from the background: the caller has SIGTTOU blocked. */
 static int put_back(const struct weft_sys *sys, struct weft_terminal *terminal)
 {
     if (!terminal->set)
         return 0;
     terminal->set = false;
-    return weft__sys_call(sys, tcsetattr, terminal->fd, TCSANOW, &terminal->found);
+    return set_modes(sys, terminal->fd, &terminal->found);
 }
 
 static void put_all_back(void)
@@ -139,8 +149,7 @@ static void set_all_again(void)
     for (int i = 0; i < WEFT_TERMINAL_MAX; i++) {
         struct weft_terminal *terminal = &terminals[i];
         if (is_of(terminal, process) && terminal->mode != WEFT_TERMINAL_NORMAL)
-            terminal->set = weft__sys_call(&weft_sys_default, tcsetattr, terminal->fd, TCSANOW,
-                                           &terminal->wanted) == 0;
+            terminal->set = set_modes(&weft_sys_default, terminal->fd, &terminal->wanted) == 0;
     }
     unlock_in_handler();
 }
@@ -254,7 +263,7 @@ static int set_wanted(struct weft_terminal *terminal, enum weft_terminal_mode mo
     struct termios wanted = wanted_for(terminal, mode);
     if (first)
         need_handlers(terminal->sys);
-    int rc = weft__sys_call(terminal->sys, tcsetattr, terminal->fd, TCSANOW, &wanted);
+    int rc = set_modes(terminal->sys, terminal->fd, &wanted);
     if (rc < 0 && first)
         drop_handlers(terminal->sys);
     if (rc < 0)
