@@ -11,6 +11,7 @@
 #include "os_test.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,19 @@ static const struct weft_process_fd piped[] = {
 
 /** Both ends of it are streams. */
 static const struct weft_process_options with_pipes = {.fds = piped, .fd_count = 2};
+
+/** Spawns processes and waits for them; how many gave their own status. */
+static int spawn_some(void *arg)
+{
+    int right = 0;
+    (void)arg;
+    for (int i = 0; i < 20; i++) {
+        char script[16];
+        snprintf(script, sizeof script, "exit %d", i);
+        right += status_of(SCRIPT(script), NULL) == i;
+    }
+    return right;
+}
 
 /* Starting and ending. */
 
@@ -245,7 +259,7 @@ PROCESS_TEST(without_a_word_the_input_is_empty)
     CHECK_EQ(status_of(ARGUMENTS("cat"), NULL), 0);
 }
 
-PROCESS_TEST(a_file_is_emptied_and_an_mask_is_obeyed)
+PROCESS_TEST(a_file_is_emptied_and_a_mask_is_obeyed)
 {
     char path[] = "/tmp/weft-process-XXXXXX";
     CHECK_EQ(close(mkstemp(path)), 0);
@@ -506,6 +520,57 @@ PROCESS_TEST(children_that_are_not_ours_are_left_alone)
     CHECK_EQ(status_of(SCRIPT("exit 3"), NULL), 3);
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     CHECK_EQ(WEXITSTATUS(status), 5);
+}
+
+/* Another thread's loop. */
+
+static void *run_another_loop(void *ret)
+{
+    struct weft_loop_options options = {.size = sizeof options, .backend = test_engine()};
+    struct weft_loop *loop;
+    CHECK_OK(weft_loop_create(&options, &loop));
+    *(int *)ret = weft_loop_run_task(loop, spawn_some, NULL);
+    CHECK_OK(weft_loop_free(loop));
+    return NULL;
+}
+
+PROCESS_TEST(each_threads_loop_has_its_own_processes)
+{
+    pthread_t thread;
+    int result = -1;
+    test_needs_another_thread();
+    CHECK_EQ(pthread_create(&thread, NULL, run_another_loop, &result), 0);
+    CHECK_EQ(spawn_some(NULL), 20);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(result, 20);
+}
+
+/* A pipe that nobody reads. */
+
+PROCESS_TEST(a_dump_tells_of_a_full_pipe_that_nobody_reads)
+{
+    struct weft_scope scope;
+    int ends[2];
+    char text[4096] = "";
+    CHECK_EQ(weft_pipe(ends), 0);
+    weft_scope_enter_policy(&scope, WEFT_FOREVER, WEFT_COLLECT);
+    struct weft_process *process = start(&scope, ARGUMENTS("yes"), &with_pipes);
+    CHECK_OK(weft_go_fn(&scope, wait_for_process, process));
+    /* Full as soon as it sleeps in its write. */
+    int unread = 0, fd = weft_stream_fd(weft_process_stream(process, 1));
+    while (unread <= 60000) {
+        CHECK_EQ(weft_sleep(WEFT_MS), 0);
+        CHECK_EQ(ioctl(fd, FIONREAD, &unread), 0);
+    }
+    weft_dump(weft_loop_current(), ends[1]);
+    CHECK(weft_read(ends[0], text, sizeof text - 1) > 0);
+    CHECK_CONTAINS(text, "(yes) to end; the pipe from its descriptor 1 is full");
+    /* A deadline is seen, however full it is. */
+    CHECK_ERR(weft_within(WEFT_MS, weft_process_wait(process, NULL)), -ETIMEDOUT);
+    weft_process_close(process);
+    CHECK_ERR(weft_scope_exit(&scope, 0), -1);
+    CHECK_OK(weft_close(ends[0]));
+    CHECK_OK(weft_close(ends[1]));
 }
 
 /* Many. */
