@@ -24,6 +24,8 @@
  *     ended with it, unless that left the group. What has ended its main process, but left others
  *     in the group, is ended with the scope as well. See enum weft_process_group for other choices;
  *     one that shares our group is ended alone.
+ *   - A process that we may not signal, because it has become another user (sudo), cannot be ended:
+ *     its pipes are closed at the end of the scope, and it is waited for.
  *   - It gets no descriptor but those that are asked for. Without a word about them, 0 is /dev/null
  *     and 1 and 2 are ours. Signal dispositions are at their defaults (but an ignored SIGHUP stays
  *     ignored, for nohup) and no signal is blocked.

@@ -94,10 +94,20 @@ static bool all_ended_within(struct weft_process *process, weft_ns timeout)
     return empty;
 }
 
+/** Who still uses its pipes gets -WEFT_ECLOSED. */
+static void abort_pipes(struct weft_process *process)
+{
+    for (size_t i = 0; i < process->pipe_count; i++)
+        if (process->pipes[i].stream)
+            weft_stream_abort(process->pipes[i].stream);
+}
+
 static void kill_all(struct weft_process *process)
 {
     struct weft_scope shield;
-    (void)weft__process_signal_all(process, SIGKILL);
+    /* One that we may not kill may yet end when its pipes do. */
+    if (weft__process_signal_all(process, SIGKILL) < 0)
+        abort_pipes(process);
     while (!process->ended) {
         weft_shield_enter(&shield, LONG);
         int rc = wait_for_end(process);
@@ -182,12 +192,10 @@ static void hand_on(struct weft_process *process)
     process->pidfd = -1;
 }
 
-/** Lets go of all but the handle: who still uses its pipes gets -WEFT_ECLOSED. */
+/** Lets go of all but the handle. */
 static void let_go(struct weft_process *process)
 {
-    for (size_t i = 0; i < process->pipe_count; i++)
-        if (process->pipes[i].stream)
-            weft_stream_abort(process->pipes[i].stream);
+    abort_pipes(process);
     if (process->ended && !process->reaped)
         reap(process);
     close_pidfd(process);

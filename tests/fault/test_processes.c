@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_processes.c: processes and signals while calls fail
+ *
+ * A program is run to its end, and one is ended with its scope, while each call fails in turn with
+ * each of its errors, and each allocation. No process, descriptor or block may be left, whichever
+ * it was.
+ */
+#define _GNU_SOURCE 1
+
+#include "programs.h"
+
+#include <string.h>
+
+/** The error itself, or it was dealt with. A pipe that cannot be closed in time may show as an end
+ *  of the other side. */
+static int documented(int rc, int code)
+{
+    return rc == 0 || rc == -code || rc == -EPIPE;
+}
+
+/** What fails: the calls of a start and of its pipes. Calls of the engine have their own sweeps.
+ *  What must not be signalled is waited for, here for ever, so that signals do not fail. */
+static const weft_testing_set calls = WEFT_TESTING_SET(SPAWN) | WEFT_TESTING_SET(PIPE2) |
+                                      WEFT_TESTING_SET(FCNTL) | WEFT_TESTING_SET(OPENAT);
+
+static void sweep_all(const struct fault_sweep *sweep)
+{
+    if (test_engine_is("sim"))
+        SKIP("a simulated world has no processes");
+    test_limit(120);
+    fault_floor("calls", sweep, fault_sweep_errors(sweep, calls));
+    fault_floor("allocations", sweep, fault_sweep(sweep, WEFT_TESTING_SET(REALLOC), ENOMEM));
+}
+
+FAULT_PROGRAM(run_a_program)
+{
+    static const char *const arguments[] = {"/bin/cat", NULL};
+    const struct weft_process_run_options options = {.input = "abc", .input_len = 3};
+    struct weft_process_result result;
+    int rc = weft_process_run(arguments, &options, &result);
+    if (rc < 0)
+        return rc;
+    CHECK_STR(result.output, "abc");
+    weft_process_result_free(&result);
+    return 0;
+}
+
+TEST_EACH_ENGINE(a_program_that_is_run_to_its_end)
+{
+    static const struct fault_sweep sweep = {"process_run", run_run_a_program, documented};
+    sweep_all(&sweep);
+}
+
+FAULT_PROGRAM(leave_a_program)
+{
+    static const char *const arguments[] = {"/bin/sleep", "1000", NULL};
+    static const struct weft_process_fd fds[] = {
+        {.child_fd = 0, .what = WEFT_PROCESS_PIPE_IN},
+        {.child_fd = 2, .what = WEFT_PROCESS_SAME_AS, .fd = 1},
+        {.child_fd = 5, .what = WEFT_PROCESS_READ, .path = "/dev/null"},
+    };
+    static const char *const environment[] = {"A=B", NULL};
+    const struct weft_process_options options = {
+        .fds = fds, .fd_count = 1, .environment = environment, .grace = WEFT_SEC};
+    struct weft_process *process;
+    struct weft_scope scope;
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    int rc = weft_process_spawn(&scope, arguments, &options, &process);
+    return weft_scope_exit(&scope, rc);
+}
+
+TEST_EACH_ENGINE(a_program_that_is_ended_with_its_scope)
+{
+    static const struct fault_sweep sweep = {"process_left", run_leave_a_program, documented};
+    sweep_all(&sweep);
+}
+
+FAULT_PROGRAM(take_a_signal)
+{
+    static const int wanted[] = {SIGUSR1, SIGUSR2};
+    struct weft_scope scope;
+    struct weft_signals *signals;
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    int rc = weft_signals_open(&scope, wanted, 2, &signals);
+    if (rc == 0) {
+        raise(SIGUSR2);
+        rc = weft_signals_next(signals) == SIGUSR2 ? 0 : -EPROTO;
+    }
+    return weft_scope_exit(&scope, rc);
+}
+
+TEST_EACH_ENGINE(a_set_of_signals)
+{
+    static const struct fault_sweep sweep = {"signals", run_take_a_signal, documented};
+    fault_floor("allocations", &sweep, fault_sweep(&sweep, WEFT_TESTING_SET(REALLOC), ENOMEM));
+}
