@@ -151,7 +151,7 @@ TASK_TEST(a_refusal_is_told_and_the_endpoint_goes_on)
     const struct weft_sys *sys = weft__sys_current();
     int peer = watch_udp(&a, true, &transport);
     if (test_engine_is("sim"))
-        SKIP("nobody refuses datagrams in this world");
+        SKIP("a simulated datagram is refused by nobody");
     CHECK_EQ(weft_transport_peer_address(transport, &there), 0);
     CHECK_EQ(weft_close(peer), 0);
     CHECK_STORY("a:made");
@@ -241,7 +241,7 @@ TASK_TEST(a_broadcasting_endpoint_is_not_connected)
     char byte;
     int peer = bind_anywhere(&there);
     if (test_engine_is("sim"))
-        SKIP("this world does not know the option");
+        SKIP("a simulated socket knows no broadcasts");
     CHECK_OK(weft_loop_create_datagram_endpoint(weft_loop_current(), NULL, &any, &options,
                                                 bear_witness, &a, &transport));
     CHECK_EQ(weft_transport_sendto(transport, "x", 1, &there), 0);

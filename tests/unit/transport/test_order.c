@@ -187,7 +187,7 @@ TASK_TEST(a_reset_is_an_error_of_the_connection)
     int peer = watch_tcp(&a, NULL);
     turn();
     if (sys->setsockopt(sys, peer, SOL_SOCKET, SO_LINGER, &now, sizeof now) < 0)
-        SKIP("this world has no resets");
+        SKIP("SO_LINGER is not simulated");
     CHECK_EQ(weft_close(peer), 0);
     until_lost(&a);
     CHECK_STORY("a:made a:lost(ECONNRESET)");

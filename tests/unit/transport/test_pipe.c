@@ -142,7 +142,7 @@ TASK_TEST(a_terminal_is_read_and_written)
     struct witness a = {.letter = 'a'}, b = {.letter = 'b'};
     struct weft_loop *loop = weft_loop_current();
     if (test_engine_is("sim"))
-        SKIP("this world has no terminals");
+        SKIP("a real terminal is beyond a simulated world");
     int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0)
         SKIP("no terminals here");

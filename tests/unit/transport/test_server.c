@@ -248,7 +248,7 @@ TASK_TEST(tcp_connections_do_not_delay_unless_asked_to)
     struct weft_future *future;
     struct weft_protocol_server *server = serve(NULL, &address);
     if (test_engine_is("sim"))
-        SKIP("this world has no such options");
+        SKIP("a simulated socket has no such options");
     CHECK_EQ(answer_of(dial(&address, &a), NULL), 0);
     CHECK_EQ(option_value(a.transport, IPPROTO_TCP, TCP_NODELAY), 1);
     CHECK_EQ(option_value(a.transport, SOL_SOCKET, SO_KEEPALIVE), 0);

@@ -90,7 +90,7 @@ static struct weft_subprocess *start(struct weft_scope *scope, const char *comma
     const char *arguments[] = {"sh", "-c", command, NULL};
     struct weft_subprocess *subprocess;
     if (test_engine_is("sim"))
-        SKIP("there are no processes in this world");
+        SKIP("a simulated world has no processes");
     CHECK_OK(weft_subprocess_exec(scope, arguments, NULL, &noting, &seen, &subprocess));
     CHECK_EQ(seen.made, 0);
     return subprocess;
@@ -211,7 +211,7 @@ TASK_TEST(only_the_pipes_that_are_asked_for_are_made)
     struct weft_subprocess *subprocess;
     struct weft_scope s;
     if (test_engine_is("sim"))
-        SKIP("there are no processes in this world");
+        SKIP("a simulated world has no processes");
     weft_scope_enter(&s, WEFT_FOREVER);
     CHECK_OK(weft_subprocess_exec(&s, arguments, &options, &noting, &seen, &subprocess));
     CHECK(weft_subprocess_pipe(subprocess, 0) == NULL);
