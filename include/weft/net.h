@@ -26,6 +26,8 @@
  *     epoll and poll: a call may find that another was faster, and then holds the loop.
  *   - connect on a blocking socket, engines epoll and poll: holds the loop for up to one tick of
  *     the kernel's clock (some ms), once. SO_SNDTIMEO is changed for that time.
+ *   - Regular files, engines epoll and poll: weft_read and weft_write hold the loop for as long as
+ *     the disk takes. The calls of weft/file.h do not.
  *   - connect to a Unix listener whose queue is full: -EAGAIN, nothing tells when there is room.
  *   - sendto on an unconnected Unix datagram socket to a receiver whose queue is full: the kernel
  *     calls the sender ready all the same, so that it is tried again in each turn, without a pause.
