@@ -443,7 +443,7 @@ void weft_task_set_name(struct weft_task *task, const char *name)
     if (!task)
         task = weft__task_current;
     if (task)
-        snprintf(task->name, sizeof task->name, "%s", name);
+        snprintf(task->name, sizeof task->name, "%.*s", WEFT_NAME_SIZE - 1, name);
 }
 
 const char *weft_task_name(const struct weft_task *task)
