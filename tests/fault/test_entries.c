@@ -27,6 +27,11 @@
 #include <unistd.h>
 #include <weft/testing.h>
 
+/* musl lacks it. */
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+#endif
+
 #define CALL(entry, ...) sys->entry(sys, __VA_ARGS__)
 
 static struct weft_testing_faults fault;
