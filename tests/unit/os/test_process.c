@@ -432,12 +432,24 @@ PROCESS_TEST(a_process_has_its_grace_to_clean_up)
     CHECK_EQ(stat(path, &info), -1);
 }
 
+/** A signal that comes before it has stopped would end it at once. */
+static void wait_for_stop(pid_t pid)
+{
+    siginfo_t info;
+    do {
+        info.si_pid = 0;
+        CHECK_EQ(weft_sleep(WEFT_MS), 0);
+        CHECK_EQ(waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOHANG | WNOWAIT), 0);
+    } while (info.si_pid == 0);
+}
+
 PROCESS_TEST(a_stopped_process_is_ended_too)
 {
     struct weft_scope scope;
     weft_scope_enter(&scope, WEFT_FOREVER);
     struct weft_process *process = start(&scope, ARGUMENTS("sleep", "1000"), NULL);
     CHECK_OK(weft_process_signal(process, SIGSTOP));
+    wait_for_stop(weft_process_pid(process));
     weft_ns before = weft_clock();
     CHECK_EQ(weft_scope_exit(&scope, 0), 0);
     CHECK(weft_clock() - before < WEFT_PROCESS_GRACE);
