@@ -624,8 +624,10 @@ PROCESS_TEST(without_descriptors_a_spawn_fails_and_later_works)
 {
     struct weft_scope scope;
     struct weft_process *process;
-    struct rlimit few = {.rlim_cur = 64, .rlim_max = 64};
+    struct rlimit few;
     int taken[64], count = 0;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &few), 0);
+    few.rlim_cur = 64;
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
     weft_scope_enter(&scope, WEFT_FOREVER);
     while (count < 64 && (taken[count] = dup(0)) >= 0)
