@@ -51,6 +51,13 @@
 #define IN_THE_CHILD __attribute__((no_sanitize_address, no_sanitize_thread, no_sanitize_undefined))
 #endif
 
+/* ThreadSanitizer takes every clone for a fork, and would switch itself off in the child, whose
+ * memory is ours. The other name of glibc's function is one that it does not know. */
+#ifdef __SANITIZE_THREAD__
+int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+#define clone __clone
+#endif
+
 /** Signals as the kernel counts them. */
 #define KERNEL_SIGNALS 64
 /** Bytes of a mask of them. */
