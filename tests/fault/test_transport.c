@@ -225,7 +225,8 @@ static int run_talk(const struct weft_sys *sys, int (*begin)(struct talk *talk))
 
     if (rc < 0)
         return rc;
-    rc = weft_loop_call_later(talk.loop, WEFT_SEC, give_up, &talk, &talk.limit);
+    rc = weft_loop_call_later(talk.loop, 50 * WEFT_MS * test_slowness(), give_up, &talk,
+                              &talk.limit);
     if (rc == 0 && (rc = begin(&talk)) < 0)
         end_talk(&talk, rc);
     int ran = weft_loop_run(talk.loop);

@@ -108,7 +108,7 @@ static void wait_ready(struct seat *seat)
 
 static bool as_before(const struct seat *seat)
 {
-    struct termios now;
+    struct termios now = {0}; /* musl's has room that the kernel does not fill */
     CHECK_EQ(tcgetattr(seat->slave, &now), 0);
     return now.c_iflag == seat->before.c_iflag && now.c_oflag == seat->before.c_oflag &&
            now.c_cflag == seat->before.c_cflag && now.c_lflag == seat->before.c_lflag &&
