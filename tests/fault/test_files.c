@@ -49,10 +49,12 @@ static void remove_place(void)
     CHECK_EQ(system(command), 0);
 }
 
-/** What a call gave, or dealt with; no thread is no failure of ours either. */
+/** What a call gave, or dealt with; no thread is no failure of ours either, and no guard for a
+ *  stack (-EACCES of mprotect) is no memory. */
 static int documented(int rc, int code)
 {
-    return rc == 0 || (rc == -code && code != EINTR) || rc == -EAGAIN;
+    return rc == 0 || (rc == -ENOMEM && code == EACCES) || (rc == -code && code != EINTR) ||
+           rc == -EAGAIN;
 }
 
 /** A descriptor whose file cannot be told is one that cannot be waited on. */

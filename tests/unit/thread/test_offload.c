@@ -190,21 +190,27 @@ THREAD_TEST(a_job_without_a_thread_is_withdrawn_before_its_turn)
     weft_pool_free(w.pool);
 }
 
-/** A job that runs until it is told to stop. */
+/** A job that runs until it is told to stop, which may be at once. */
 static int run_until_told(void *arg)
 {
     struct gate *gate = arg;
     atomic_fetch_add(&gate->come, 1);
-    CHECK(!weft_offload_cancelled());
     while (!weft_offload_cancelled())
         usleep(100);
     return 3;
 }
 
+/** The same, where nobody tells it before it has come. */
+static int come_and_run_until_told(void *arg)
+{
+    CHECK(!weft_offload_cancelled());
+    return run_until_told(arg);
+}
+
 static int offload_until_told(void *arg)
 {
     struct visit *v = arg;
-    v->rc = weft_offload_with(&v->options, run_until_told, v->gate, &v->result);
+    v->rc = weft_offload_with(&v->options, come_and_run_until_told, v->gate, &v->result);
     v->next = weft_yield();
     return 0;
 }
