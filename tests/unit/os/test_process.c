@@ -86,7 +86,7 @@ static int spawn_some(void *arg)
     int right = 0;
     (void)arg;
     for (int i = 0; i < 20; i++) {
-        char script[16];
+        char script[32];
         snprintf(script, sizeof script, "exit %d", i);
         right += status_of(SCRIPT(script), NULL) == i;
     }
