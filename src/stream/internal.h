@@ -108,6 +108,8 @@ struct weft_stream {
     bool reading;
     /** A task is in a writing call. */
     bool writing;
+    /** A task is in weft_stream_abort. */
+    bool aborting;
     /** The kind was closed. */
     bool closed;
 };

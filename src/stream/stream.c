@@ -75,9 +75,14 @@ int weft__stream_check_loop(const struct weft_stream *stream)
 
 /* Ending one. */
 
+static bool somebody_inside(const struct weft_stream *stream)
+{
+    return stream->reading || stream->writing || stream->aborting;
+}
+
 void weft__stream_left(struct weft_stream *stream)
 {
-    if (stream->closer && !stream->reading && !stream->writing)
+    if (stream->closer && !somebody_inside(stream))
         (void)weft_wake(stream->closer, 0);
 }
 
@@ -91,7 +96,7 @@ static void describe_leaving(const struct weft_wait *wait, char *buf, size_t siz
 static void wait_for_others(struct weft_stream *stream)
 {
     struct weft_wait wait;
-    if (!stream->reading && !stream->writing)
+    if (!somebody_inside(stream))
         return;
     if (!weft_current()) {
         (void)weft__misuse(-EPERM, "a stream was closed outside a task while a task is using it");
@@ -155,7 +160,13 @@ int weft_stream_close(struct weft_stream *stream)
 
 void weft_stream_abort(struct weft_stream *stream)
 {
+    if (stream->closed)
+        return;
+    /* It may wait for the kernel, and meanwhile another task closes the stream. */
+    stream->aborting = true;
     (void)end(stream, true);
+    stream->aborting = false;
+    weft__stream_left(stream);
 }
 
 int weft_stream_detach(struct weft_stream *stream)

@@ -110,6 +110,30 @@ static int read_one(struct weft_stream *stream, ssize_t *result)
 }
 WEFT_TASK(read_one, struct weft_stream *, ssize_t *);
 
+static int read_and_close(struct weft_stream *stream)
+{
+    char byte;
+    CHECK_ERR(weft_stream_read(stream, &byte, 1), -WEFT_ECLOSED);
+    CHECK_OK(weft_stream_close(stream));
+    return 0;
+}
+WEFT_TASK(read_and_close, struct weft_stream *);
+
+/* On io_uring an abort waits until the kernel has given the read back; the reader runs first. */
+TASK_TEST(a_close_waits_for_one_who_aborts)
+{
+    EACH_STREAM(kind, NULL, ends)
+    {
+        struct weft_scope s;
+        weft_scope_enter(&s, WEFT_FOREVER);
+        weft_go(&s, read_and_close, ends[0]);
+        turn();
+        weft_stream_abort(ends[0]);
+        ends[0] = NULL;
+        CHECK_EQ(weft_scope_exit(&s, 0), 0);
+    }
+}
+
 TASK_TEST(an_abort_wakes_who_reads_and_a_close_still_frees)
 {
     EACH_STREAM(kind, NULL, ends)
