@@ -3,17 +3,25 @@
  * test_spawn.c: the entry of the table that makes processes
  *
  * Real children, waited for by their pidfd. What a child sees of itself it writes to a pipe; what
- * cannot be done is told with its step.
+ * cannot be done is told with its step. Old kernels are imitated by a seccomp filter, which the
+ * process of a test keeps to its end, and its children too.
  */
 #define _GNU_SOURCE 1
 
 #include "test.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <weft/sys.h>
@@ -249,3 +257,89 @@ TEST(a_full_table_of_descriptors_is_an_error)
     while (count > 0)
         CHECK_EQ(close(taken[--count]), 0);
 }
+
+TEST(a_file_that_is_no_program_is_told)
+{
+    char path[] = "/tmp/weft-spawn-XXXXXX";
+    const char *const paths[] = {path, "/bin/true", NULL};
+    int fd = mkstemp(path);
+    CHECK_OK(fd);
+    CHECK_EQ(write(fd, "nonsense", 8), 8);
+    CHECK_EQ(fchmod(fd, 0700), 0);
+    CHECK_EQ(close(fd), 0);
+    /* It was found, so that the next one is not meant. */
+    expect_step((struct weft_sys_spawn){.paths = paths}, -ENOEXEC, WEFT_SYS_SPAWN_AT_EXEC);
+    CHECK_EQ(unlink(path), 0);
+}
+
+static void hang_up(int signal)
+{
+    (void)signal;
+}
+
+TEST(a_hang_up_that_is_caught_here_ends_a_child)
+{
+    CHECK(signal(SIGHUP, hang_up) != SIG_ERR);
+    CHECK_EQ(run_script("kill -HUP $$", (struct weft_sys_spawn){0}), -SIGHUP);
+}
+
+/* --- Old kernels ------------------------------------------------------------------------------ */
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+/** From now on the kernel refuses a call, when its first argument has one of `bits` (0: always). */
+static void refuse(unsigned number, unsigned bits, unsigned error)
+{
+    const unsigned short test = bits ? BPF_JSET : BPF_JGE;
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP((unsigned short)(BPF_JMP | test | BPF_K), bits, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        SKIP("no seccomp filters here: %s", strerror(errno));
+}
+
+/** Nothing but the usual descriptors gets across. */
+static void check_closed(void)
+{
+    int fd = fcntl(STDOUT_FILENO, F_DUPFD, 100);
+    CHECK_EQ(fd, 100);
+    CHECK_EQ(run_script("test -e /proc/$$/fd/2 && ! test -e /proc/$$/fd/100",
+                        (struct weft_sys_spawn){0}),
+             0);
+    CHECK_EQ(fcntl(fd, F_GETFD), 0);
+    CHECK_EQ(close(fd), 0);
+}
+
+TEST(without_close_range_no_other_descriptors_get_across)
+{
+    refuse(SYS_close_range, 0, ENOSYS);
+    check_closed();
+}
+
+TEST(without_close_range_and_proc_no_other_descriptors_get_across)
+{
+    const struct rlimit few = {256, 256};
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    refuse(SYS_close_range, 0, ENOSYS);
+    refuse(SYS_getdents64, 0, ENOSYS);
+    check_closed();
+}
+
+#ifdef __x86_64__
+/* Elsewhere the flags of clone(2) are not always its first argument. */
+TEST(a_clone_that_knows_no_pidfds_makes_a_child_all_the_same)
+{
+    refuse(SYS_clone, CLONE_PIDFD, EINVAL);
+    CHECK_EQ(run_script("exit 7", (struct weft_sys_spawn){0}), 7);
+    check_closed();
+}
+#endif

@@ -289,21 +289,26 @@ TEST(the_longest_waits_wait_until_a_signal_interrupts_them)
     check_interrupted(((weft_ns)1 << 32) * WEFT_MS);
 }
 
-/** Makes the kernel answer epoll_pwait2 with an error, from now on, in this process. */
-static void refuse_epoll_pwait2(unsigned error)
+/** Makes the kernel answer a call with an error, from now on, in this process. */
+static void refuse(unsigned number, unsigned error)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
-    if (syscall(SYS_epoll_pwait2, -1, NULL, 0, NULL, NULL, (size_t)0) < 0 && errno == ENOSYS)
-        SKIP("epoll_pwait2 is not there to be refused (an old kernel, or Valgrind)");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
         SKIP("no seccomp filters here: %s", strerror(errno));
+}
+
+static void refuse_epoll_pwait2(unsigned error)
+{
+    if (syscall(SYS_epoll_pwait2, -1, NULL, 0, NULL, NULL, (size_t)0) < 0 && errno == ENOSYS)
+        SKIP("epoll_pwait2 is not there to be refused (an old kernel, or Valgrind)");
+    refuse(SYS_epoll_pwait2, error);
     CHECK(syscall(SYS_epoll_pwait2, -1, NULL, 0, NULL, NULL, (size_t)0) < 0);
     CHECK_EQ(errno, error);
 }
@@ -354,4 +359,42 @@ TEST(the_process_entries_do_what_their_calls_do)
     CHECK(sys->getenv(sys, "WEFT_TEST_SYS_NOT_SET") == NULL);
     CHECK(sys->readlink(sys, "/proc/self/exe", path, sizeof path) > 0 && path[0] == '/');
     CHECK_ERR(sys->readlink(sys, "/proc/self", path, 0), -EINVAL);
+}
+
+TEST(random_that_the_kernel_refuses_is_an_error)
+{
+    unsigned char bytes[16];
+    refuse(SYS_getrandom, ENOSYS);
+    if (syscall(SYS_getrandom, bytes, sizeof bytes, 0) >= 0)
+        SKIP("filters change nothing here");
+    CHECK_ERR(sys->random(sys, bytes, sizeof bytes), -ENOSYS);
+}
+
+static void *do_nothing(void *arg)
+{
+    return arg;
+}
+
+TEST(a_thread_with_too_small_a_stack_is_refused)
+{
+    uintptr_t thread = 7;
+    CHECK_ERR(sys->thread_create(sys, 1, do_nothing, NULL, &thread), -EINVAL);
+    CHECK_EQ(thread, 7);
+}
+
+TEST(a_file_is_sent_from_its_own_position_where_none_is_given)
+{
+    char buf[8] = {0};
+    int fds[2], fd = memfd_create("sent", MFD_CLOEXEC);
+    CHECK_OK(fd);
+    CHECK_OK(sys->pipe2(sys, fds, O_CLOEXEC));
+    CHECK_EQ(sys->write(sys, fd, "abcdef", 6), 6);
+    CHECK_EQ(sys->lseek(sys, fd, 1, SEEK_SET), 1);
+    CHECK_EQ(sys->sendfile(sys, fds[1], fd, NULL, 2), 2);
+    CHECK_EQ(sys->sendfile(sys, fds[1], fd, NULL, 2), 2);
+    CHECK_EQ(sys->read(sys, fds[0], buf, sizeof buf), 4);
+    CHECK_STR(buf, "bcde");
+    CHECK_OK(sys->close(sys, fd));
+    CHECK_OK(sys->close(sys, fds[0]));
+    CHECK_OK(sys->close(sys, fds[1]));
 }

@@ -39,6 +39,21 @@ TASK_TEST(what_is_an_address_already_is_never_looked_up)
     CHECK_EQ(stats_now().lookups, 0);
 }
 
+TASK_TEST(what_only_looks_like_an_address_is_a_name)
+{
+    static const char *const hosts[] = {
+        "[::1", "::1]", "[127.0.0.1]", "[]", "[", "fe80::1%4x", "fe80::1%99999999999", "1.2.3.4.5",
+    };
+    struct weft_resolve_options options = {.flags = WEFT_RESOLVE_NUMERIC};
+    char long_name[200];
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
+        CHECK_STR(resolved(hosts[i], "80", &options), "WEFT_EDNS_NONAME");
+    memset(long_name, '1', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    CHECK_STR(resolved(long_name, "80", &options), "WEFT_EDNS_NONAME");
+    CHECK_STR(resolved(NULL, long_name, NULL), "WEFT_EDNS_SERVICE");
+}
+
 TASK_TEST(a_number_of_another_family_is_no_answer)
 {
     struct weft_resolve_options six = {.family = AF_INET6}, four = {.family = AF_INET};
@@ -93,6 +108,8 @@ TASK_TEST(what_makes_no_sense_is_refused_with_a_sentence)
     CHECK_STR(resolved("", "80", NULL), "EINVAL");
     CHECK_STR(weft_note(), "look up: the name is empty");
     CHECK_STR(resolved(long_name, "80", NULL), "EINVAL");
+    CHECK_CONTAINS(weft_note(), "longer than any name");
+    CHECK_STR(resolved(NULL, long_name, NULL), "EINVAL");
     CHECK_CONTAINS(weft_note(), "longer than any name");
     CHECK_STR(resolved("a", long_name, NULL), "EINVAL");
     CHECK_STR(resolved("127.0.0.1", "80", &flags), "EINVAL");
@@ -347,6 +364,115 @@ WORLD_TEST(limits_are_set_before_the_first_look_up)
     CHECK_ERR(weft_resolver_configure(NULL, NULL), -EBUSY);
     options.cache_age = WEFT_SEC;
     CHECK_EQ(weft_resolver_configure(NULL, &options), 0);
+}
+
+WORLD_TEST(too_many_threads_beside_abandoned_ones_are_refused)
+{
+    struct weft_resolver_options options = {.threads = 1000, .abandoned = 100};
+    CHECK_ERR(weft_resolver_configure(NULL, &options), -EINVAL);
+    options = (struct weft_resolver_options){.threads = 1000, .abandoned = 24};
+    CHECK_EQ(weft_resolver_configure(weft_loop_current(), &options), 0);
+    CHECK_STR(resolved("a.example", "80", NULL), "WEFT_EDNS_NONAME");
+    options.waiting = 7;
+    CHECK_ERR(weft_resolver_configure(NULL, &options), -EBUSY);
+    options = (struct weft_resolver_options){.threads = 1000, .abandoned = 23};
+    CHECK_ERR(weft_resolver_configure(NULL, &options), -EBUSY);
+}
+
+WORLD_TEST(an_age_without_end_keeps_an_answer)
+{
+    struct weft_resolver_options options = {.cache_age = WEFT_FOREVER};
+    CHECK_EQ(weft_resolver_configure(NULL, &options), 0);
+    CHECK_EQ(weft_testing_name_add(NULL, "a.example", "192.0.2.1"), 0);
+    CHECK_STR(resolved("a.example", "80", NULL), "192.0.2.1:80");
+    CHECK_EQ(weft_sleep(1000 * WEFT_HOUR), 0);
+    CHECK_STR(resolved("a.example", "80", NULL), "192.0.2.1:80");
+    CHECK_EQ(stats_now().cached, 1);
+}
+
+TEST(without_a_loop_there_is_no_resolver)
+{
+    struct weft_resolver_stats stats = {.lookups = 7};
+    CHECK_ERR(weft_resolver_configure(NULL, NULL), -EPERM);
+    weft_resolver_forget(NULL);
+    weft_resolver_get_stats(NULL, &stats);
+    CHECK_EQ(stats.lookups, 0);
+}
+
+TASK_TEST(nothing_is_forgotten_where_nothing_was_kept)
+{
+    weft_resolver_forget(NULL);
+    CHECK_EQ(weft_resolver_configure(NULL, NULL), 0);
+    weft_resolver_forget(NULL);
+    CHECK_EQ(stats_now().kept_now, 0);
+}
+
+WORLD_TEST(without_memory_nothing_is_looked_up)
+{
+    struct weft_address address = address_of("192.0.2.1:80");
+    struct weft_addresses *list = NULL;
+    char host[100] = "";
+    CHECK_EQ(weft_testing_name_add(NULL, "a.example", "192.0.2.1"), 0);
+    CHECK_EQ(weft_resolver_configure(NULL, NULL), 0);
+    test_out_of_memory(true);
+    int forward = weft_resolve("a.example", "80", NULL, &list);
+    int reverse = weft_resolve_name(&address, 0, host, sizeof host, NULL, 0);
+    test_out_of_memory(false);
+    CHECK_ERR(forward, -ENOMEM);
+    CHECK_ERR(reverse, -ENOMEM);
+    CHECK(list == NULL);
+    CHECK_STR(host, "");
+    CHECK_STR(resolved("a.example", "80", NULL), "192.0.2.1:80");
+}
+
+/** What libc's look-up answers here, with its sign changed. */
+static int libc_code;
+
+static int failing_getaddrinfo(const struct weft_sys *sys, const char *host, const char *service,
+                               const struct addrinfo *hints, struct addrinfo **ret)
+{
+    (void)sys, (void)host, (void)service, (void)hints, (void)ret;
+    return -libc_code;
+}
+
+static int check_libc_codes(void *arg)
+{
+    static const struct {
+        int libc, ours;
+    } rows[] = {
+        {EAI_NONAME, -WEFT_EDNS_NONAME},   {EAI_AGAIN, -WEFT_EDNS_AGAIN},
+        {EAI_SERVICE, -WEFT_EDNS_SERVICE}, {EAI_FAIL, -WEFT_EDNS_FAIL},
+        {EAI_FAMILY, -EAFNOSUPPORT},       {EAI_MEMORY, -ENOMEM},
+        {EAI_OVERFLOW, -EOVERFLOW},        {EAI_BADFLAGS, -EINVAL},
+        {EAI_SOCKTYPE, -EINVAL},
+    };
+    (void)arg;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        libc_code = rows[i].libc;
+        CHECK_STR(resolved("a.example", "x", NULL), weft_strerrorname(rows[i].ours));
+    }
+    /* Without a host it is about the service, and there may be none. */
+    libc_code = EAI_NONAME;
+    CHECK_STR(resolved(NULL, "x", NULL), "WEFT_EDNS_NONAME");
+    CHECK_CONTAINS(weft_note(), "look up service \"x\": ");
+    CHECK_STR(resolved(NULL, NULL, NULL), "WEFT_EDNS_NONAME");
+    CHECK_CONTAINS(weft_note(), "look up service \"\": ");
+    return 0;
+}
+
+TEST_EACH_ENGINE(each_code_of_libc_has_one_of_ours)
+{
+    struct weft_sys sys = weft_sys_default;
+    struct weft_loop_options options = {
+        .size = sizeof options, .sys = &sys, .backend = test_engine()};
+    struct weft_loop *loop;
+    if (test_engine_is("sim"))
+        SKIP("a simulated world has names of its own");
+    test_needs_another_thread();
+    sys.getaddrinfo = failing_getaddrinfo;
+    CHECK_OK(weft_loop_create(&options, &loop));
+    CHECK_EQ(weft_loop_run_task(loop, check_libc_codes, NULL), 0);
+    CHECK_EQ(weft_loop_free(loop), 0);
 }
 
 /* --- Look-ups that take their time ------------------------------------------------------------ */

@@ -274,6 +274,16 @@ TEST(a_channel_that_is_too_large_is_refused)
     CHECK(channel == NULL);
 }
 
+TEST(a_channel_without_memory_is_not_made)
+{
+    struct weft_channel *channel = NULL;
+    test_out_of_memory(true);
+    int rc = weft_channel_new(NULL, &channel);
+    test_out_of_memory(false);
+    CHECK_ERR(rc, -ENOMEM);
+    CHECK(channel == NULL);
+}
+
 /* Between threads. */
 
 enum { ITEMS = 2000 };

@@ -616,3 +616,76 @@ TEST(in_a_simulated_world_jobs_take_no_time)
     char trail[8] = "";
     CHECK_EQ(weft_testing_run(NULL, two_and_a_sleep, trail), 0);
 }
+
+static int count_drops;
+
+static void count_drop(void *arg)
+{
+    (void)arg;
+    count_drops++;
+}
+
+THREAD_TEST(without_memory_for_it_a_job_that_owns_its_data_is_dropped)
+{
+    struct weft_offload_options options = {.flags = WEFT_ABANDON, .drop = count_drop};
+    struct seen seen = {.result = 7};
+    int result = NOT_RETURNED;
+    /* The pool is there. */
+    CHECK_OK(weft_offload(look, &seen, &result));
+    CHECK_EQ(result, 7);
+    count_drops = 0;
+    test_out_of_memory(true);
+    int rc = weft_offload_with(&options, look, &seen, &result);
+    options.drop = NULL;
+    int second = weft_offload_with(&options, look, &seen, &result);
+    test_out_of_memory(false);
+    CHECK_ERR(rc, -ENOMEM);
+    CHECK_ERR(second, -ENOMEM);
+    CHECK_EQ(count_drops, 1);
+}
+
+/** A pool with one place to run and one to wait. */
+struct narrow {
+    /** The pool. */
+    struct weft_pool *pool;
+    /** What each of three tasks got. */
+    int rc[3];
+    /** Which task is next. */
+    int next;
+};
+
+static int try_job(void *arg)
+{
+    struct narrow *narrow = arg;
+    struct weft_offload_options options = {.pool = narrow->pool, .flags = WEFT_OFFLOAD_TRY};
+    struct seen seen = {.result = 0};
+    int at = narrow->next++;
+    narrow->rc[at] = weft_offload_with(&options, look, &seen, NULL);
+    return 0;
+}
+
+static int three_at_once(void *arg)
+{
+    struct weft_pool_options limits = {.max_threads = 1, .queue_limit = 1};
+    struct narrow *narrow = arg;
+    struct weft_scope scope;
+    CHECK_OK(weft_pool_new(weft_loop_current(), &limits, &narrow->pool));
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(weft_go_fn(&scope, try_job, narrow));
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+    weft_pool_free(narrow->pool);
+    return 0;
+}
+
+TEST(in_a_simulated_world_the_limits_of_a_pool_hold)
+{
+    struct narrow narrow = {.rc = {1, 1, 1}};
+    int refused = 0;
+    CHECK_EQ(weft_testing_run(NULL, three_at_once, &narrow), 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK(narrow.rc[i] == 0 || narrow.rc[i] == -EAGAIN);
+        refused += narrow.rc[i] == -EAGAIN;
+    }
+    CHECK(refused > 0 && refused < 3);
+}

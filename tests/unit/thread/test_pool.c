@@ -226,6 +226,26 @@ THREAD_TEST(limits_that_make_no_sense_are_refused)
     CHECK(pool == NULL);
 }
 
+THREAD_TEST(each_limit_has_its_bounds)
+{
+    struct weft_pool *pool = NULL;
+    struct weft_pool_options options = {.max_abandoned = 1000000};
+    CHECK_ERR(weft_pool_new(weft_loop_current(), &options, &pool), -EINVAL);
+    options = (struct weft_pool_options){.linger = -1};
+    CHECK_ERR(weft_pool_new(weft_loop_current(), &options, &pool), -EINVAL);
+    CHECK(pool == NULL);
+}
+
+THREAD_TEST(a_pool_without_memory_is_not_made)
+{
+    struct weft_pool *pool = NULL;
+    test_out_of_memory(true);
+    int rc = weft_pool_new(weft_loop_current(), NULL, &pool);
+    test_out_of_memory(false);
+    CHECK_ERR(rc, -ENOMEM);
+    CHECK(pool == NULL);
+}
+
 static int offload_to(void *arg)
 {
     struct weft_offload_options options = {.pool = arg};

@@ -193,6 +193,14 @@ TEST(a_thread_that_cannot_be_made_calls_all_off)
     CHECK_EQ(cancelled, 2);
 }
 
+TEST(without_memory_no_loop_is_run)
+{
+    test_out_of_memory(true);
+    int rc = weft_run_loops(LOOPS, NULL, return_at_once, NULL);
+    test_out_of_memory(false);
+    CHECK_ERR(rc, -ENOMEM);
+}
+
 static int nested(void *arg)
 {
     (void)arg;

@@ -525,3 +525,22 @@ THREAD_TEST(a_forked_child_can_call_no_loop)
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     CHECK_EQ(WEXITSTATUS(status), 5);
 }
+
+static int never_run(void *arg)
+{
+    (void)arg;
+    FAIL("it was called without memory for the call");
+    return 0;
+}
+
+THREAD_TEST(without_memory_nothing_is_called_on_a_loop)
+{
+    int result = NOT_RETURNED;
+    test_out_of_memory(true);
+    int called = weft_run_on(weft_loop_current(), never_run, NULL, &result);
+    int started = weft_spawn_on(weft_loop_current(), never_run, NULL);
+    test_out_of_memory(false);
+    CHECK_ERR(called, -ENOMEM);
+    CHECK_ERR(started, -ENOMEM);
+    CHECK_EQ(result, NOT_RETURNED);
+}
