@@ -236,3 +236,133 @@ TASK_TEST(a_program_that_cannot_be_run_tells_nobody)
     CHECK_EQ(weft_scope_exit(&s, 0), 0);
     CHECK_EQ(seen.made, 0);
 }
+
+/** Protocols that have nothing: two that leave all out, with and without a size, and an old one. */
+static const struct weft_subprocess_protocol *silent_protocol(int i)
+{
+    static struct weft_subprocess_protocol old;
+    static const struct weft_subprocess_protocol none[2] = {{.size = sizeof none[0]}, {.size = 0}};
+    old = noting;
+    old.size = sizeof old.size;
+    return i < 2 ? &none[i] : &old;
+}
+
+TASK_TEST(a_process_whose_protocol_has_no_callbacks_runs_to_its_end)
+{
+    static char zeros[200000];
+    const char *arguments[] = {"sh", "-c", "echo out; cat >&2", NULL};
+    const struct weft_transport_limits limits = {100, 10, sizeof zeros};
+    if (test_engine_is("sim"))
+        SKIP("a simulated world has no processes");
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < 3; i++) {
+        struct weft_subprocess *subprocess;
+        struct weft_scope s;
+        weft_scope_enter(&s, WEFT_FOREVER);
+        CHECK_OK(weft_subprocess_exec(&s, arguments, NULL, silent_protocol(i), &seen, &subprocess));
+        struct weft_transport *in = weft_transport_ref(weft_subprocess_pipe(subprocess, 0));
+        CHECK_EQ(weft_transport_set_write_buffer_limits(in, &limits), 0);
+        CHECK_EQ(weft_transport_write(in, zeros, sizeof zeros), 0);
+        CHECK_EQ(weft_transport_write_eof(in), 0);
+        while (weft_transport_fd(in) >= 0)
+            CHECK_EQ(weft_sleep(WEFT_MS), 0);
+        weft_transport_unref(in);
+        CHECK_EQ(weft_scope_exit(&s, 0), 0);
+    }
+    CHECK_EQ(seen.made + seen.exited + seen.lost + seen.pipes_lost, 0);
+}
+
+/** What flow control said of descriptor 0. */
+static int pauses, resumes;
+
+static void note_pause(void *self, struct weft_subprocess *subprocess, int child_fd)
+{
+    CHECK(self == &seen);
+    CHECK(weft_subprocess_pipe(subprocess, child_fd) != NULL);
+    CHECK_EQ(child_fd, 0);
+    pauses++;
+}
+
+static void note_resume(void *self, struct weft_subprocess *subprocess, int child_fd)
+{
+    CHECK(self == &seen);
+    CHECK(weft_subprocess_pipe(subprocess, child_fd) != NULL);
+    CHECK_EQ(child_fd, 0);
+    resumes++;
+}
+
+TASK_TEST(flow_control_of_a_pipe_is_told_with_its_descriptor)
+{
+    static char zeros[200000];
+    const char *arguments[] = {"sh", "-c", "cat >/dev/null; exit 5", NULL};
+    struct weft_subprocess_protocol flowing = noting;
+    struct weft_subprocess *subprocess;
+    struct weft_scope s;
+    if (test_engine_is("sim"))
+        SKIP("a simulated world has no processes");
+    flowing.pause_writing = note_pause;
+    flowing.resume_writing = note_resume;
+    pauses = resumes = 0;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_OK(weft_subprocess_exec(&s, arguments, NULL, &flowing, &seen, &subprocess));
+    CHECK_EQ(weft_transport_write(weft_subprocess_pipe(subprocess, 0), zeros, sizeof zeros), 0);
+    CHECK_EQ(pauses, 1);
+    CHECK_EQ(resumes, 0);
+    CHECK_EQ(weft_transport_write_eof(weft_subprocess_pipe(subprocess, 0)), 0);
+    until_over();
+    CHECK_EQ(pauses, 1);
+    CHECK_EQ(resumes, 1);
+    CHECK_EQ(seen.exit.status, 5);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+}
+
+TASK_TEST(a_process_gets_no_more_pipes_and_descriptors_than_there_is_room_for)
+{
+    const char *arguments[] = {"true", NULL};
+    struct weft_process_fd fds[65];
+    struct weft_process_options options = {.fds = fds, .fd_count = 65};
+    struct weft_scope s;
+    for (int i = 0; i < 65; i++)
+        fds[i] = (struct weft_process_fd){.child_fd = i, .what = WEFT_PROCESS_NULL};
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_ERR(weft_subprocess_exec(&s, arguments, &options, &noting, &seen, NULL), -EINVAL);
+    for (int i = 0; i < 17; i++)
+        fds[i].what = WEFT_PROCESS_PIPE_OUT;
+    options.fd_count = 17;
+    CHECK_ERR(weft_subprocess_exec(&s, arguments, &options, &noting, &seen, NULL), -EINVAL);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+    CHECK_EQ(seen.made, 0);
+}
+
+TEST(a_process_by_callback_needs_a_running_loop)
+{
+    const char *arguments[] = {"true", NULL};
+    CHECK_ERR(weft_subprocess_exec(NULL, arguments, NULL, &noting, &seen, NULL), -EPERM);
+    CHECK_EQ(seen.made, 0);
+}
+
+/** Asks how the process ended that its scope has ended. */
+static void ask_how(void *self, struct weft_subprocess *subprocess, int code)
+{
+    struct weft_exit how;
+    CHECK_ERR(weft_subprocess_exit(subprocess, &how), -ECHILD);
+    CHECK_ERR(weft_subprocess_signal(subprocess, SIGTERM), -ESRCH);
+    weft_subprocess_close(subprocess);
+    note_lost(self, subprocess, code);
+}
+
+TASK_TEST(nobody_knows_how_a_process_ended_that_its_scope_ended)
+{
+    const char *arguments[] = {"sleep", "100", NULL};
+    struct weft_subprocess_protocol asking = noting;
+    struct weft_scope s;
+    if (test_engine_is("sim"))
+        SKIP("a simulated world has no processes");
+    asking.connection_lost = ask_how;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_OK(weft_subprocess_exec(&s, arguments, NULL, &asking, &seen, NULL));
+    CHECK_EQ(weft_sleep(WEFT_MS), 0);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+    CHECK_EQ(seen.lost, 1);
+    CHECK_EQ(seen.made, 1);
+}
