@@ -106,7 +106,9 @@ TEST(an_end_is_put_into_words)
 {
     char text[WEFT_EXIT_TEXT_SIZE];
     struct weft_exit fine = {0, 0, 0}, bad = {3, 0, 0}, killed = {-1, 9, 0}, core = {-1, 11, 1};
+    struct weft_exit both = {0, 9, 0};
     CHECK(weft_exit_ok(&fine) && !weft_exit_ok(&bad) && !weft_exit_ok(&killed));
+    CHECK(!weft_exit_ok(&both));
     CHECK_STR(weft_exit_format(&bad, text, sizeof text), "exited with status 3");
     CHECK_STR(weft_exit_format(&killed, text, sizeof text), "ended by signal 9");
     CHECK_STR(weft_exit_format(&core, text, sizeof text), "ended by signal 11 (core dumped)");
@@ -226,6 +228,36 @@ PROCESS_TEST(environment_directory_and_path_are_as_asked)
     /* The name is not the program. */
     options.program = "/bin/sh";
     CHECK_EQ(status_of(ARGUMENTS("me", "-c", "test $0 = x", "x"), &options), 0);
+}
+
+PROCESS_TEST(an_environment_may_lack_a_path_or_all)
+{
+    static const char *const unknown[] = {"WEFT_NEVER_WAS_THERE", NULL};
+    static const char *const without_path[] = {"A=1", NULL};
+    static const char *const here[] = {"PATH=:/nowhere", NULL};
+    struct weft_process_options options = {.environment = unknown};
+    CHECK_EQ(status_of(SCRIPT("test -z \"$WEFT_NEVER_WAS_THERE\""), &options), 0);
+    options = (struct weft_process_options){.flags = WEFT_PROCESS_CLEAN_ENVIRONMENT};
+    CHECK_EQ(status_of(ARGUMENTS("sh", "-c", "test -z \"$HOME\""), &options), 0);
+    options.environment = without_path;
+    CHECK_EQ(status_of(ARGUMENTS("sh", "-c", "test \"$A\" = 1"), &options), 0);
+    /* An empty place in the path is the working directory. */
+    options.environment = here;
+    options.directory = "/bin";
+    CHECK_EQ(status_of(ARGUMENTS("sh", "-c", "exit 5"), &options), 5);
+}
+
+PROCESS_TEST(without_arguments_there_is_no_process)
+{
+    struct weft_process *process = NULL;
+    const char *const none[] = {NULL};
+    struct weft_scope scope;
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    CHECK_ERR(weft_process_spawn(&scope, NULL, NULL, &process), -EINVAL);
+    CHECK_ERR(weft_process_spawn(&scope, none, NULL, &process), -EINVAL);
+    CHECK_CONTAINS(weft_note(), "its name as first argument");
+    CHECK(process == NULL);
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
 }
 
 PROCESS_TEST(descriptors_are_as_asked_and_no_others_are_open)
@@ -579,6 +611,28 @@ PROCESS_TEST(a_dump_tells_of_a_full_pipe_that_nobody_reads)
     CHECK_CONTAINS(text, "(yes) to end; the pipe from its descriptor 1 is full");
     /* A deadline is seen, however full it is. */
     CHECK_ERR(weft_within(WEFT_MS, weft_process_wait(process, NULL)), -ETIMEDOUT);
+    weft_process_close(process);
+    CHECK_ERR(weft_scope_exit(&scope, 0), -1);
+    CHECK_OK(weft_close(ends[0]));
+    CHECK_OK(weft_close(ends[1]));
+}
+
+PROCESS_TEST(a_dump_says_nothing_of_pipes_with_room_or_that_are_closed)
+{
+    struct weft_scope scope;
+    int ends[2];
+    char text[4096] = "";
+    CHECK_EQ(weft_pipe(ends), 0);
+    weft_scope_enter_policy(&scope, WEFT_FOREVER, WEFT_COLLECT);
+    struct weft_process *process = start(&scope, ARGUMENTS("sleep", "1000"), &with_pipes);
+    CHECK_OK(weft_process_close_stream(process, 0));
+    CHECK_ERR(weft_process_close_stream(process, 0), -EBADF);
+    CHECK_OK(weft_go_fn(&scope, wait_for_process, process));
+    CHECK_OK(weft_yield());
+    weft_dump(weft_loop_current(), ends[1]);
+    CHECK(weft_read(ends[0], text, sizeof text - 1) > 0);
+    CHECK_CONTAINS(text, "(sleep) to end");
+    CHECK(strstr(text, "is full") == NULL);
     weft_process_close(process);
     CHECK_ERR(weft_scope_exit(&scope, 0), -1);
     CHECK_OK(weft_close(ends[0]));

@@ -244,6 +244,7 @@ OS_TEST(a_set_that_cannot_be_opened_changes_nothing_and_says_why)
     CHECK_ERR(weft_signals_open(&scope, impossible, 2, &signals), -EINVAL);
     CHECK_CONTAINS(weft_note(), "signal 9 cannot be opened");
     CHECK_ERR(weft_signals_open(&scope, impossible, 0, &signals), -EINVAL);
+    CHECK_ERR(weft_signals_open(&scope, impossible, SIZE_MAX, &signals), -EINVAL);
     CHECK_EQ(weft_scope_exit(&scope, 0), 0);
     CHECK_ERR(weft_signals_open(&scope, impossible, 1, &signals), -EINVAL);
     CHECK(signals == NULL);

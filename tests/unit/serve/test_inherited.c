@@ -74,6 +74,11 @@ INHERITED_TEST(all_inherited_sockets_are_served)
     weft_scope_enter(&s, WEFT_FOREVER);
     struct weft_server *server = open_inherited(&s, "inherited");
     check_all_served(server, 3);
+    struct weft_address one;
+    int fd = -1;
+    CHECK_EQ(weft_server_addresses(server, &one, 1), 3);
+    CHECK_EQ(weft_server_fds(server, &fd, 1), 3);
+    CHECK_EQ(fd, FIRST);
     CHECK_EQ(weft_server_close(server), 0);
     CHECK_EQ(weft_scope_exit(&s, 0), 0);
     for (int i = 0; i < COUNT; i++)
@@ -92,6 +97,7 @@ INHERITED_TEST(those_of_a_name_are_served)
     CHECK(flags_of(FIRST + 1, F_GETFD) & FD_CLOEXEC);
     CHECK_EQ(weft_inherited(NULL, fds, 1), 3);
     CHECK_EQ(weft_inherited("none", fds, COUNT), 0);
+    CHECK_EQ(weft_inherited("wob", fds, COUNT), 0);
     weft_scope_enter(&s, WEFT_FOREVER);
     struct weft_server *server = open_inherited(&s, "inherited:web");
     check_all_served(server, 2);
@@ -99,6 +105,7 @@ INHERITED_TEST(those_of_a_name_are_served)
     CHECK_EQ(weft_scope_exit(&s, 0), 0);
     CHECK_ERR(weft_serve("inherited:none", echo, NULL), -ENOENT);
     CHECK_CONTAINS(weft_note(), "inherited:none");
+    CHECK_ERR(weft_serve("inheritedx", echo, NULL), -EINVAL);
     close_three();
 }
 

@@ -58,6 +58,20 @@ TASK_TEST(a_star_is_both_families_on_one_port)
     close_and_exit(server, &s);
 }
 
+TASK_TEST(a_star_with_a_port_that_is_taken_is_an_error)
+{
+    struct weft_scope s;
+    struct weft_address address;
+    char text[32];
+    need_ipv6();
+    weft_scope_enter(&s, WEFT_FOREVER);
+    struct weft_server *server =
+        open_with(&s, (struct weft_serve_options){.address = "*:0"}, echo, NULL, &address);
+    snprintf(text, sizeof text, "*:%u", weft_address_port(&address));
+    CHECK_ERR(weft_serve(text, echo, NULL), -EADDRINUSE);
+    close_and_exit(server, &s);
+}
+
 TASK_TEST(an_ipv6_address_is_ipv6_alone)
 {
     struct weft_scope s;
