@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+TESTS_USE_THREADS();
+
 /** A directory for the files of the running test. */
 static char place[] = "/tmp/weft-faults-XXXXXX";
 

@@ -15,6 +15,7 @@
 const char *const test_engines[] = {"epoll", "poll", "io_uring", "sim", NULL};
 
 static const char *selected;
+static bool all_use_threads;
 
 bool test_engine_wanted(const char *engine)
 {
@@ -49,6 +50,8 @@ void test_engine_select(const char *engine)
         setenv("WEFT_BACKEND", engine, 1);
     else
         unsetenv("WEFT_BACKEND");
+    if (all_use_threads)
+        test_uses_threads_where_there_are_any();
 }
 
 const char *test_engine(void)
@@ -59,6 +62,11 @@ const char *test_engine(void)
 bool test_engine_is(const char *engine)
 {
     return selected && strcmp(selected, engine) == 0;
+}
+
+void test_all_use_threads(void)
+{
+    all_use_threads = true;
 }
 
 void test_uses_threads_where_there_are_any(void)

@@ -87,6 +87,15 @@ void test_needs_another_thread(void);
 /** The same for a test that does without threads in a simulated world, as offloading does. */
 void test_uses_threads_where_there_are_any(void);
 
+/** For a file all of whose tests have threads beside them; see the function above. */
+#define TESTS_USE_THREADS()                                                                        \
+    __attribute__((constructor)) static void tests_use_threads(void)                               \
+    {                                                                                              \
+        test_all_use_threads();                                                                    \
+    }                                                                                              \
+    _Static_assert(1, "")
+void test_all_use_threads(void);
+
 /** Skips what takes seconds: only a simulated world has them for nothing. WEFT_SLOW=1 waits. */
 void test_takes(unsigned seconds);
 

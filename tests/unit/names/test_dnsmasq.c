@@ -8,6 +8,8 @@
  */
 #include "dns_world.h"
 
+TESTS_USE_THREADS();
+
 /* What musl says, which is less, and its resolver has no TCP before version 1.2.4. */
 #ifdef __GLIBC__
 #define WITHOUT_TCP ((void)0)

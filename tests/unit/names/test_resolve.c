@@ -11,6 +11,8 @@
 #include <netdb.h>
 #include <pthread.h>
 
+TESTS_USE_THREADS();
+
 static struct weft_resolver_stats stats_now(void)
 {
     struct weft_resolver_stats stats;
