@@ -397,6 +397,46 @@ TASK_TEST(a_stream_of_a_pipe_becomes_no_transport)
     CHECK_EQ(weft_close(fds[1]), 0);
 }
 
+TASK_TEST(a_stream_becomes_a_transport_for_nobody_to_hold)
+{
+    struct weft_stream *stream;
+    char byte;
+    int fds[2];
+    make_silent();
+    CHECK_OK(weft_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    CHECK_OK(weft_stream_from_fd(fds[0], NULL, &stream));
+    CHECK_OK(weft_transport_from_stream(stream, NULL, be_silent, &silent[1], NULL));
+    const struct weft_sys *sys = weft__sys_current();
+    CHECK_EQ(sys->shutdown(sys, fds[1], SHUT_WR), 0);
+    CHECK_EQ(weft_read(fds[1], &byte, 1), 0);
+    turn();
+    CHECK_EQ(weft_close(fds[1]), 0);
+}
+
+/** What is left behind by leave_a_stream. */
+static struct weft_stream *left;
+
+static int leave_a_stream(void *arg)
+{
+    struct weft_transport *transport;
+    int fds[2];
+    (void)arg;
+    left = bridged(fds, &transport);
+    return weft_close(fds[1]);
+}
+
+TEST_EACH_ENGINE(a_stream_outlives_the_transport_that_goes_with_its_loop)
+{
+    const struct weft_loop_options options = {.size = sizeof options, .backend = test_engine()};
+    struct weft_loop *loop;
+    CHECK_OK(weft_loop_create(&options, &loop));
+    CHECK_EQ(weft_loop_run_task(loop, leave_a_stream, NULL), 0);
+    CHECK_ERR(weft_transport_from_stream(left, NULL, be_silent, &silent[1], NULL), -EPERM);
+    CHECK_EQ(weft_stream_fd(left) >= 0, 1);
+    CHECK_EQ(weft_stream_close(left), 0);
+    CHECK_EQ(weft_loop_free(loop), 0);
+}
+
 /* --- Servers --------------------------------------------------------------------------------- */
 
 TASK_TEST(a_server_of_the_other_family_shares_its_port)
