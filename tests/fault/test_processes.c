@@ -10,6 +10,7 @@
 
 #include "programs.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 /** The error itself, or it was dealt with. A pipe that cannot be closed in time may show as an end
@@ -74,6 +75,41 @@ TEST_EACH_ENGINE(a_program_that_is_ended_with_its_scope)
 {
     static const struct fault_sweep sweep = {"process_left", run_leave_a_program, documented};
     sweep_all(&sweep);
+}
+
+static int wait_for_it(void *arg)
+{
+    return weft_process_wait(arg, NULL);
+}
+
+FAULT_PROGRAM(dump_a_wait)
+{
+    static const char *const arguments[] = {"/bin/sleep", "1000", NULL};
+    static const struct weft_process_fd fds[] = {{.child_fd = 1, .what = WEFT_PROCESS_PIPE_OUT}};
+    const struct weft_process_options options = {.fds = fds, .fd_count = 1};
+    struct weft_process *process;
+    struct weft_scope scope;
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    int rc = weft_process_spawn(&scope, arguments, &options, &process);
+    if (rc == 0)
+        rc = weft_go_fn(&scope, wait_for_it, process);
+    if (rc == 0)
+        rc = weft_yield();
+    weft_dump(weft_loop_current(), null);
+    weft_scope_cancel(&scope, 0);
+    rc = weft_scope_exit(&scope, rc);
+    CHECK_OK(close(null));
+    return rc;
+}
+
+TEST_EACH_ENGINE(a_dump_of_who_waits_for_a_program)
+{
+    static const struct fault_sweep sweep = {"process_dump", run_dump_a_wait, documented};
+    if (test_engine_is("sim"))
+        SKIP("a simulated world has no processes");
+    test_limit(120);
+    (void)fault_sweep_errors(&sweep, WEFT_TESTING_SET(FCNTL) | WEFT_TESTING_SET(IOCTL));
 }
 
 FAULT_PROGRAM(take_a_signal)

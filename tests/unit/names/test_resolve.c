@@ -313,6 +313,26 @@ WORLD_TEST(an_answer_is_to_its_own_question_only)
     CHECK_EQ(stats_now().lookups, 4);
 }
 
+WORLD_TEST(a_question_is_all_that_was_asked)
+{
+    const struct weft_resolve_options asked[] = {
+        {.family = AF_UNSPEC},
+        {.family = AF_INET},
+        {.type = SOCK_DGRAM},
+        {.flags = WEFT_RESOLVE_CANONICAL},
+    };
+    keep(WEFT_HOUR, 0);
+    CHECK_EQ(weft_testing_name_add(NULL, "a.example", "192.0.2.1"), 0);
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+            CHECK_STR(resolved("a.example", "80", &asked[i]), "192.0.2.1:80");
+        CHECK_STR(resolved("a.example", "81", NULL), "192.0.2.1:81");
+        CHECK_STR(resolved("a.example", NULL, NULL), "192.0.2.1:0");
+        CHECK_EQ(stats_now().lookups, 6);
+        CHECK_EQ(stats_now().cached, 6 * (uint64_t)round);
+    }
+}
+
 WORLD_TEST(the_oldest_answer_makes_room)
 {
     char name[20];

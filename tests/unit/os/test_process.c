@@ -475,6 +475,17 @@ static void wait_for_stop(pid_t pid)
     } while (info.si_pid == 0);
 }
 
+PROCESS_TEST(a_process_may_have_all_the_time_there_is_to_end)
+{
+    const struct weft_process_options options = {.grace = WEFT_FOREVER};
+    struct weft_scope scope;
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    struct weft_process *process = start(&scope, SCRIPT("sleep 1000 & wait"), &options);
+    pid_t group = weft_process_pid(process);
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+    check_empty_group(group);
+}
+
 PROCESS_TEST(a_stopped_process_is_ended_too)
 {
     struct weft_scope scope;

@@ -7,6 +7,7 @@
  */
 #include "os_test.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -249,6 +250,33 @@ OS_TEST(a_set_that_cannot_be_opened_changes_nothing_and_says_why)
     CHECK_ERR(weft_signals_open(&scope, impossible, 1, &signals), -EINVAL);
     CHECK(signals == NULL);
     CHECK(handler_of(SIGUSR1) == SIG_DFL);
+}
+
+static int wait_for_next(void *arg)
+{
+    return weft_signals_next(arg) > 0 ? 0 : -EPROTO;
+}
+
+OS_TEST(a_dump_says_which_signals_a_task_waits_for)
+{
+    static const int two[] = {SIGUSR1, SIGUSR2};
+    struct weft_scope scope;
+    struct weft_signals *signals;
+    char text[4096] = "", expected[64];
+    int ends[2];
+    CHECK_EQ(pipe(ends), 0);
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    CHECK_OK(weft_signals_open(&scope, two, 2, &signals));
+    CHECK_OK(weft_go_fn(&scope, wait_for_next, signals));
+    CHECK_OK(weft_yield());
+    weft_dump(weft_loop_current(), ends[1]);
+    CHECK(read(ends[0], text, sizeof text - 1) > 0);
+    snprintf(expected, sizeof expected, "for signal %d or %d", SIGUSR1, SIGUSR2);
+    CHECK_CONTAINS(text, expected);
+    raise(SIGUSR1);
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+    CHECK_EQ(close(ends[0]), 0);
+    CHECK_EQ(close(ends[1]), 0);
 }
 
 OS_TEST(one_call_waits_for_one_signal)

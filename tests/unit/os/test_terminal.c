@@ -428,6 +428,7 @@ TEST(modes_are_set_and_the_end_of_the_scope_closes)
     CHECK_EQ(weft_terminal_set_mode(terminal, WEFT_TERMINAL_RAW), 0);
     CHECK_EQ(local_flags(&seat) & (ICANON | ECHO | ISIG), 0);
     CHECK_ERR(weft_terminal_set_mode(terminal, (enum weft_terminal_mode)3), -EINVAL);
+    CHECK_ERR(weft_terminal_set_mode(terminal, (enum weft_terminal_mode) - 1), -EINVAL);
     CHECK_EQ(weft_terminal_set_mode(terminal, WEFT_TERMINAL_NORMAL), 0);
     CHECK(as_before(&seat));
     CHECK_EQ(weft_terminal_set_mode(terminal, WEFT_TERMINAL_RAW), 0);

@@ -544,3 +544,23 @@ THREAD_TEST(without_memory_nothing_is_called_on_a_loop)
     CHECK_ERR(started, -ENOMEM);
     CHECK_EQ(result, NOT_RETURNED);
 }
+
+static int dump_into(void *arg)
+{
+    const int *fd = arg;
+    weft_dump(weft_loop_current(), *fd);
+    return 7;
+}
+
+THREAD_TEST(a_dump_says_what_a_task_has_another_loop_do)
+{
+    char text[4096] = "";
+    int ends[2], result = NOT_RETURNED;
+    CHECK_EQ(pipe(ends), 0);
+    CHECK_OK(weft_run_on(weft_loop_current(), dump_into, &ends[1], &result));
+    CHECK_EQ(result, 7);
+    CHECK(read(ends[0], text, sizeof text - 1) > 0);
+    CHECK_CONTAINS(text, "for dump_into, which runs on another loop");
+    CHECK_EQ(close(ends[0]), 0);
+    CHECK_EQ(close(ends[1]), 0);
+}
