@@ -24,8 +24,16 @@
 /** The error itself, another way that hides it, or what the other side sees of it. */
 static int documented(int rc, int code)
 {
-    return rc == 0 || rc == -code || rc == -ECONNRESET || rc == -EPIPE || rc == -EIO ||
+    bool again = code == EINTR || code == EAGAIN;
+    return rc == 0 || (rc == -code && !again) || rc == -ECONNRESET || rc == -EPIPE || rc == -EIO ||
            rc == -WEFT_EINCOMPLETE || rc == -EPROTO || rc == -ENOMEM;
+}
+
+/** The same with an interruption: no kernel interrupts a fcntl(2) that duplicates, but the plan
+ *  does, and then it is an error as any other. */
+static int documented_of_duplicates(int rc, int code)
+{
+    return rc == -code || documented(rc, code);
 }
 
 /** Makes the streams of a socket pair, or nothing. */
@@ -284,9 +292,103 @@ FAULT_PROGRAM(speak_ipv6)
     return open_and_speak("[::1]:0", "[ff01::1723]:1", "[2001:db8::77]:0");
 }
 
-static void sweep(int (*run)(const struct weft_sys *sys), uint64_t least)
+/* --- Descriptors for which the loop has no room ----------------------------------------------- */
+
+/** Between the sweep and the loop: fails the memory that an engine needs for a new number. */
+static struct weft_testing_faults no_room;
+
+/** The numbers that an engine makes room for at a time, and a bound of what a test has open. */
+#define NUMBERS 64
+
+/** Takes all numbers below the next for which there is no room yet; how many. */
+static int take_numbers(int taken[NUMBERS])
 {
-    const struct fault_sweep points = {"stream_calls", run, documented};
+    int count = 0;
+    int fd;
+    do {
+        fd = dup(0);
+        CHECK_OK(fd);
+        taken[count++] = fd;
+    } while (fd % NUMBERS != NUMBERS - 1);
+    return count;
+}
+
+static void set_memory(bool refused)
+{
+    weft_testing_faults_fail(&no_room, WEFT_TESTING_SET(REALLOC), refused, WEFT_TESTING_FROM,
+                             ENOMEM);
+}
+
+/** An accept whose connection has no room. */
+static int accept_without_room(int listener, const struct weft_address *address)
+{
+    int taken[NUMBERS];
+    int client = weft_tcp_connect(address);
+    if (client < 0)
+        return client;
+    int count = take_numbers(taken);
+    set_memory(true);
+    int fd = weft_accept(listener, NULL);
+    set_memory(false);
+    while (count > 0)
+        close(taken[--count]);
+    int rc = fd == -ENOMEM ? 0 : fd < 0 ? fd : first_of(-EPROTO, weft_close(fd));
+    return first_of(rc, weft_close(client));
+}
+
+static int accept_no_room(void *arg)
+{
+    struct weft_address address;
+    (void)arg;
+    CHECK_EQ(weft_address_parse("127.0.0.1:0", &address), 0);
+    int listener = weft_tcp_listen(&address, 4);
+    if (listener < 0)
+        return listener;
+    int rc = weft_local_address(listener, &address);
+    if (rc == 0)
+        rc = accept_without_room(listener, &address);
+    return first_of(rc, weft_close(listener));
+}
+
+/** A socket and a pair of which no end, or one only, has room. */
+static int make_no_room(void *arg)
+{
+    int taken[NUMBERS];
+    int fds[2];
+    (void)arg;
+    int count = take_numbers(taken);
+    set_memory(true);
+    int fd = weft_socket(AF_UNIX, SOCK_STREAM, 0);
+    int both = weft_socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+    close(taken[--count]);
+    int one = weft_socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+    set_memory(false);
+    while (count > 0)
+        close(taken[--count]);
+    int rc = fd == -ENOMEM ? both : fd;
+    return rc == -ENOMEM ? (one == -ENOMEM ? 0 : one) : rc < 0 ? rc : -EPROTO;
+}
+
+static int run_without_room(const struct weft_sys *sys, int (*program)(void *arg))
+{
+    weft_testing_faults_init(&no_room, sys);
+    return fault_on_loop(&no_room.sys, program);
+}
+
+static int run_accept_no_room(const struct weft_sys *sys)
+{
+    return run_without_room(sys, accept_no_room);
+}
+
+static int run_make_no_room(const struct weft_sys *sys)
+{
+    return run_without_room(sys, make_no_room);
+}
+
+static void sweep_for(int (*run)(const struct weft_sys *sys), uint64_t least,
+                      int (*judge)(int rc, int code))
+{
+    const struct fault_sweep points = {"stream_calls", run, judge};
     weft_testing_set set = WEFT_TESTING_ANY & ~WEFT_TESTING_SET(MPROTECT) & ~WEFT_TESTING_MEMORY;
 
     if (test_engine_is("sim"))
@@ -297,6 +399,11 @@ static void sweep(int (*run)(const struct weft_sys *sys), uint64_t least)
     uint64_t reached = fault_sweep_errors(&points, set);
     CHECK(reached >= least);
     CHECK(fault_sweep(&points, WEFT_TESTING_MEMORY, ENOMEM) > 0);
+}
+
+static void sweep(int (*run)(const struct weft_sys *sys), uint64_t least)
+{
+    sweep_for(run, least, documented);
 }
 
 TEST_EACH_ENGINE(a_copy_in_the_kernel_ends_whatever_fails)
@@ -317,7 +424,7 @@ TEST_EACH_ENGINE(descriptors_that_travel_are_closed_whatever_fails)
 
 TEST_EACH_ENGINE(what_is_borrowed_is_given_back_whatever_fails)
 {
-    sweep(run_borrow_descriptors, 30);
+    sweep_for(run_borrow_descriptors, 30, documented_of_duplicates);
 }
 
 TEST_EACH_ENGINE(an_abort_ends_whatever_fails)
@@ -341,4 +448,10 @@ TEST_EACH_ENGINE(a_member_of_an_ipv6_group_is_told_what_failed)
     if (!test_engine_is("sim") && !has_ipv6_groups())
         SKIP("no groups of IPv6 here");
     sweep(run_speak_ipv6, 30);
+}
+
+TEST_EACH_ENGINE(descriptors_without_room_are_closed_whatever_fails)
+{
+    sweep(run_accept_no_room, 30);
+    sweep(run_make_no_room, 10);
 }
