@@ -411,7 +411,7 @@ TEST_EACH_ENGINE(a_cancelled_batch_takes_nothing)
 
 static void batch_out(struct world *w, const int fds[2])
 {
-    struct batch batch, got;
+    struct batch batch = {0}, got;
     struct call send = call_sendmmsg(fds[1], &batch);
     for (int i = 0; i < 4; i++)
         batch.vectors[i].iov_len = (size_t)i;
@@ -441,7 +441,7 @@ static int fill_with_datagrams(struct world *w, int fd)
 
 static void batch_into_full(struct world *w, const int fds[2])
 {
-    struct batch batch, got;
+    struct batch batch = {0}, got;
     int held = fill_with_datagrams(w, fds[1]);
     struct call send = call_sendmmsg(fds[1], &batch);
     CHECK_EQ(call_submit(w, &send), 0);

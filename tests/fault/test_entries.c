@@ -469,8 +469,17 @@ static void check_entry(const struct entry *entry)
     CHECK_EQ(fault.calls[entry->call] - before, 3);
 }
 
+/** Valgrind 3.19 stands between the programs and the kernel. */
+static void need_every_call(void)
+{
+#ifdef WEFT_VALGRIND
+    SKIP("Valgrind knows no pidfd_open");
+#endif
+}
+
 TEST(each_entry_works_fails_as_planned_and_works_again)
 {
+    need_every_call();
     begin();
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
         check_entry(&entries[i]);
@@ -487,6 +496,7 @@ TEST(an_entry_gives_the_error_of_its_call)
     char byte;
     int fds[2];
 
+    need_every_call();
     weft_testing_faults_init(&fault, &weft_sys_default);
     CHECK_OK(pipe(fds));
     CHECK_ERR(CALL(openat, AT_FDCWD, "/no such folder/file", O_RDONLY, 0), -ENOENT);

@@ -69,8 +69,8 @@ FAULT_PROGRAM(serve_two)
     int rc = weft_server_open(&scope, &options, upper, NULL, &server);
     if (rc == 0) {
         (void)weft_server_addresses(server, &to, 1);
-        rc = (int)weft_within(30 * WEFT_MS, ask(&to));
-        rc = first_of(rc, (int)weft_within(30 * WEFT_MS, ask(&to)));
+        rc = (int)weft_within(30 * WEFT_MS * test_slowness(), ask(&to));
+        rc = first_of(rc, (int)weft_within(30 * WEFT_MS * test_slowness(), ask(&to)));
         rc = first_of(rc, weft_server_drain(server, 0));
     }
     return weft_scope_exit(&scope, rc);
