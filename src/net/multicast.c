@@ -47,7 +47,7 @@ static int set_group(int fd, int option, const struct weft_address *group, int i
     struct group_req request;
     memset(&request, 0, sizeof request);
     request.gr_interface = (uint32_t)interface;
-    memcpy(&request.gr_group, &group->of, sizeof request.gr_group);
+    memcpy(&request.gr_group, &group->of, group->len);
     return sys->setsockopt(sys, fd, level_of(group->of.any.sa_family), option, &request,
                            sizeof request);
 }
@@ -60,8 +60,8 @@ static int set_source(int fd, int option, const struct weft_address *group, int 
     struct group_source_req request;
     memset(&request, 0, sizeof request);
     request.gsr_interface = (uint32_t)interface;
-    memcpy(&request.gsr_group, &group->of, sizeof request.gsr_group);
-    memcpy(&request.gsr_source, &source->of, sizeof request.gsr_source);
+    memcpy(&request.gsr_group, &group->of, group->len);
+    memcpy(&request.gsr_source, &source->of, source->len);
     return sys->setsockopt(sys, fd, level_of(group->of.any.sa_family), option, &request,
                            sizeof request);
 }
