@@ -328,6 +328,9 @@ TEST(without_close_range_no_other_descriptors_get_across)
 TEST(without_close_range_and_proc_no_other_descriptors_get_across)
 {
     const struct rlimit few = {256, 256};
+#ifdef WEFT_VALGRIND
+    SKIP("Valgrind keeps descriptors of its own, and the limit is its own, too");
+#endif
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
     refuse(SYS_close_range, 0, ENOSYS);
     refuse(SYS_getdents64, 0, ENOSYS);
