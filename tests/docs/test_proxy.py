@@ -105,6 +105,14 @@ def until(condition):
     return True
 
 
+def listens(port):
+    """Whether a socket listens there; asked of the kernel, for a server with room for one client
+    (iperf3) would take a connection that only looks for its client."""
+    with open("/proc/net/tcp", encoding="ascii") as sockets:
+        return any(row.split()[1].endswith(f":{port:04X}") and row.split()[3] == "0A"
+                   for row in list(sockets)[1:])
+
+
 def started(world, *arguments):
     """A proxy before an echo server, on a port, that forwards already."""
     port = free_port()
@@ -146,9 +154,9 @@ def through(world, behind, server, client):
     port = free_port()
     world.processes.append(subprocess.Popen(server, stdin=subprocess.DEVNULL, cwd=world.folder.name,
                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-    connect(behind).close()
+    until(lambda: listens(behind))
     world.proxy(f"127.0.0.1:{port}", f"127.0.0.1:{behind}")
-    connect(port).close()
+    until(lambda: listens(port))
     return subprocess.run([word.replace("PORT", str(port)) for word in client], timeout=PATIENCE,
                           cwd=world.folder.name, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)

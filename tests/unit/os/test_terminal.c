@@ -698,7 +698,7 @@ static void start_shell(struct seat *seat, const char *mode)
 /** Types a command that ends the program in some way, between two looks of stty. */
 static void check_in_shell(struct seat *seat, const char *keys)
 {
-    type(seat, "before=$(stty -a); WEFT_TEST_TERMINAL=program $PROGRAM; "
+    type(seat, "before=$(stty -a); WEFT_TEST_TERMINAL=program \"$PROGRAM\"; "
                "\n");
     expect(seat, "[program on]");
     type(seat, keys);
@@ -744,7 +744,7 @@ TEST_EACH_ENGINE(a_program_that_is_stopped_gives_the_terminal_back_and_takes_it_
     start_shell(&seat, "-im");
     expect(&seat, "$ ");
     type(&seat, "stty -a | grep -q -- -icanon || echo nor''mal; "
-                "WEFT_TEST_TERMINAL=program $PROGRAM\n");
+                "WEFT_TEST_TERMINAL=program \"$PROGRAM\"\n");
     expect(&seat, "normal");
     expect(&seat, "[program on]");
     type(&seat, "b");
