@@ -78,6 +78,13 @@ void test_uses_threads_where_there_are_any(void)
 #endif
 }
 
+void test_needs_own_descriptors(void)
+{
+#ifdef WEFT_VALGRIND
+    SKIP("Valgrind keeps descriptors of its own, and the limit is its own, too");
+#endif
+}
+
 void test_needs_another_thread(void)
 {
     if (test_engine_is("sim"))

@@ -96,6 +96,9 @@ void test_uses_threads_where_there_are_any(void);
     _Static_assert(1, "")
 void test_all_use_threads(void);
 
+/** Skips a test that runs out of descriptors, where the limit is not the test's alone. */
+void test_needs_own_descriptors(void);
+
 /** Skips what takes seconds: only a simulated world has them for nothing. WEFT_SLOW=1 waits. */
 void test_takes(unsigned seconds);
 

@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+TESTS_USE_THREADS();
+
 /** The directory of the running test. */
 static char place[256];
 

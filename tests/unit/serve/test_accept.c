@@ -225,6 +225,7 @@ TASK_TEST(descriptors_run_out_and_come_back)
     char byte;
     if (test_engine_is("sim"))
         SKIP("a simulated world has no limit of descriptors");
+    test_needs_own_descriptors();
     listen_to(&heard);
     weft_scope_enter(&s, WEFT_FOREVER);
     struct weft_serve_options options = {.pause = 10 * WEFT_MS};

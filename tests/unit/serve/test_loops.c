@@ -161,6 +161,7 @@ TEST(without_descriptors_for_all_loops_a_given_listener_stays_the_callers)
 {
     struct weft_address address;
     struct rlimit limit;
+    test_needs_own_descriptors();
     int fd = open_given(&address), next = dup(fd);
     struct weft_serve_options options = {.fds = &fd, .fd_count = 1};
     CHECK_OK(next);

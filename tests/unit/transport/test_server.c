@@ -382,6 +382,7 @@ TASK_TEST(a_lack_of_descriptors_pauses_accepting_for_a_second_and_is_told_once)
     struct rlimit before, low;
     if (test_engine_is("sim"))
         SKIP("a simulated descriptor costs none of the process");
+    test_needs_own_descriptors();
     int fd = sys->socket(sys, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     CHECK_OK(fd);
     CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
