@@ -14,6 +14,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/** How long a conversation may take; most of those that cannot end take all of it. */
+#define LIMIT (200 * WEFT_MS)
+
 /** A conversation. */
 struct talk {
     /** The table that fails. */
@@ -339,7 +342,7 @@ static int run_talk(const struct weft_sys *sys, int (*begin)(struct talk *talk))
 
     if (rc < 0)
         return rc;
-    rc = weft_loop_call_later(talk.loop, 50 * WEFT_MS * test_slowness(), give_up, &talk,
+    rc = weft_loop_call_later(talk.loop, LIMIT * (test_slowness() > 1 ? 3 : 1), give_up, &talk,
                               &talk.limit);
     if (rc == 0 && (rc = begin(&talk)) < 0)
         end_talk(&talk, rc);

@@ -281,7 +281,7 @@ static int answer(struct weft_stream *stream, void *arg)
         weft_serve_idle(0);
         if (n <= 0)
             return (int)n;
-        int rc = weft_sleep(30 * WEFT_MS);
+        int rc = weft_sleep(300 * WEFT_MS); /* long enough for a slow machine to look */
         if (rc == 0)
             rc = weft_stream_write_all(stream, &byte, 1);
         if (rc < 0)
