@@ -10,24 +10,9 @@
 #define NAMES_TEST_H
 
 #include "../net/net_test.h"
+#include "task_body.h"
 
 #include <weft/resolve.h>
-#include <weft/testing.h>
-
-/** A test in a world of its own, with a virtual clock and names of its own. */
-#define WORLD_TEST(name)                                                                           \
-    static void name##_body(void);                                                                 \
-    static int name##_program(void *arg)                                                           \
-    {                                                                                              \
-        (void)arg;                                                                                 \
-        name##_body();                                                                             \
-        return 0;                                                                                  \
-    }                                                                                              \
-    TEST(name)                                                                                     \
-    {                                                                                              \
-        CHECK_EQ(weft_testing_run(NULL, name##_program, NULL), 0);                                 \
-    }                                                                                              \
-    static void name##_body(void)
 
 /** A listener, and the connections that fill its queue. */
 struct hole {

@@ -8,8 +8,6 @@
  */
 #include "sync_test.h"
 
-#include <weft/testing.h>
-
 #define STEP (250 * WEFT_MS)
 #define CALLS 12
 
@@ -47,22 +45,7 @@ static void prepare(weft_ns duration, int result)
     race_began = weft_clock();
 }
 
-/** A test in a world of its own, with a virtual clock. */
-#define TIMED_TEST(name)                                                                           \
-    static void name##_body(void);                                                                 \
-    static int name##_program(void *arg)                                                           \
-    {                                                                                              \
-        (void)arg;                                                                                 \
-        name##_body();                                                                             \
-        return 0;                                                                                  \
-    }                                                                                              \
-    TEST(name)                                                                                     \
-    {                                                                                              \
-        CHECK_EQ(weft_testing_run(NULL, name##_program, NULL), 0);                                 \
-    }                                                                                              \
-    static void name##_body(void)
-
-TIMED_TEST(each_call_is_started_a_step_after_the_one_before_it)
+WORLD_TEST(each_call_is_started_a_step_after_the_one_before_it)
 {
     size_t winner = 99;
     prepare(10 * WEFT_SEC, 0);
@@ -75,7 +58,7 @@ TIMED_TEST(each_call_is_started_a_step_after_the_one_before_it)
     }
 }
 
-TIMED_TEST(who_succeeds_within_a_step_leaves_the_others_unstarted)
+WORLD_TEST(who_succeeds_within_a_step_leaves_the_others_unstarted)
 {
     size_t winner = 99;
     prepare(STEP - 1, 0);
@@ -87,7 +70,7 @@ TIMED_TEST(who_succeeds_within_a_step_leaves_the_others_unstarted)
     }
 }
 
-TIMED_TEST(a_failure_brings_on_the_next_at_once_and_the_steps_count_from_there)
+WORLD_TEST(a_failure_brings_on_the_next_at_once_and_the_steps_count_from_there)
 {
     size_t winner = 99;
     prepare(10 * WEFT_SEC, 0);
@@ -99,7 +82,7 @@ TIMED_TEST(a_failure_brings_on_the_next_at_once_and_the_steps_count_from_there)
         CHECK_EQ(attempts[i].began, 10 * WEFT_MS + (i - 1) * STEP);
 }
 
-TIMED_TEST(a_failure_of_an_earlier_one_counts_as_well)
+WORLD_TEST(a_failure_of_an_earlier_one_counts_as_well)
 {
     size_t winner = 99;
     prepare(10 * WEFT_SEC, 0);
@@ -111,7 +94,7 @@ TIMED_TEST(a_failure_of_an_earlier_one_counts_as_well)
     CHECK_EQ(attempts[3].began, 2 * STEP + 1);
 }
 
-TIMED_TEST(the_winner_is_the_first_in_time)
+WORLD_TEST(the_winner_is_the_first_in_time)
 {
     size_t winner = 99;
     prepare(10 * WEFT_SEC, 0);
@@ -125,7 +108,7 @@ TIMED_TEST(the_winner_is_the_first_in_time)
     CHECK_EQ(attempts[4].began, -1);
 }
 
-TIMED_TEST(all_that_fail_at_once_take_no_time_at_all)
+WORLD_TEST(all_that_fail_at_once_take_no_time_at_all)
 {
     size_t winner = 99;
     prepare(0, -ECONNREFUSED);
@@ -136,7 +119,7 @@ TIMED_TEST(all_that_fail_at_once_take_no_time_at_all)
     CHECK_ERR(calls[5].result, -EPROTO);
 }
 
-TIMED_TEST(a_deadline_ends_the_race_and_all_that_run)
+WORLD_TEST(a_deadline_ends_the_race_and_all_that_run)
 {
     size_t winner = 99;
     prepare(10 * WEFT_SEC, 0);
@@ -148,7 +131,7 @@ TIMED_TEST(a_deadline_ends_the_race_and_all_that_run)
     CHECK_EQ(attempts[3].began, -1);
 }
 
-TIMED_TEST(without_a_step_all_start_at_once)
+WORLD_TEST(without_a_step_all_start_at_once)
 {
     size_t winner = 99;
     prepare(WEFT_SEC, 0);
