@@ -151,6 +151,30 @@ static void type(struct seat *seat, const char *text)
     CHECK_EQ(write(seat->master, text, strlen(text)), strlen(text));
 }
 
+/**
+ * Waits until a process sleeps. ThreadSanitizer keeps a signal back that comes between two system
+ * calls, and the sleep that follows would be a long one.
+ */
+static void wait_until_asleep(pid_t pid)
+{
+    char path[64], state = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    while (state != 'S') {
+        FILE *file = fopen(path, "re");
+        CHECK(file);
+        CHECK_EQ(fscanf(file, "%*d %*s %c", &state), 1);
+        fclose(file);
+    }
+}
+
+/** Waits until the program sleeps that a shell has put in front. */
+static void wait_for_front(const struct seat *seat)
+{
+    pid_t program = tcgetpgrp(seat->master);
+    CHECK(program > 0 && program != seat->pid);
+    wait_until_asleep(program);
+}
+
 /* --- Ends of programs ------------------------------------------------------------------------ */
 
 /** Sets raw mode in the root scope, says so, and goes on with `arg`. */
@@ -311,6 +335,7 @@ static int end_by(int (*body)(void), int signal)
     start(&seat, body);
     wait_ready(&seat);
     CHECK(!as_before(&seat));
+    wait_until_asleep(seat.pid);
     CHECK_EQ(kill(seat.pid, signal), 0);
     int status = wait_end(&seat);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == signal);
@@ -701,6 +726,7 @@ static void check_in_shell(struct seat *seat, const char *keys)
     type(seat, "before=$(stty -a); WEFT_TEST_TERMINAL=program \"$PROGRAM\"; "
                "\n");
     expect(seat, "[program on]");
+    wait_for_front(seat);
     type(seat, keys);
     expect(seat, "$ ");
     type(seat, "test \"$before\" = \"$(stty -a)\" && echo as''before || stty -a\n");
@@ -750,6 +776,7 @@ TEST_EACH_ENGINE(a_program_that_is_stopped_gives_the_terminal_back_and_takes_it_
     type(&seat, "b");
     expect(&seat, "[key b]");
     CHECK_EQ(local_flags(&seat) & (ICANON | ECHO), 0);
+    wait_for_front(&seat);
     type(&seat, "\032");
     expect(&seat, "Stopped");
     CHECK_EQ(local_flags(&seat) & (ICANON | ECHO), ICANON | ECHO);
@@ -759,6 +786,7 @@ TEST_EACH_ENGINE(a_program_that_is_stopped_gives_the_terminal_back_and_takes_it_
     wait_until_set(&seat);
     type(&seat, "c");
     expect(&seat, "[key c]");
+    wait_for_front(&seat);
     type(&seat, "\032");
     expect(&seat, "Stopped");
     type(&seat, "fg\n");
