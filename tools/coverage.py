@@ -128,7 +128,7 @@ def read_counts(settings):
 TABLE_CALL = re.compile(r"->(\w+)\(\s*(?:\w+(?:->|\.))*sys\b"
                         r"|\bweft__sys_call\(\s*[\w.>-]+,\s*(\w+)")
 # Where `sys` is no loop's table, or the call is of the table itself.
-NOT_CALLERS = ("src/base/", "src/testing/", "src/loop/poller/sim_", "src/loop/poller_backend.h",
+NOT_CALLERS = ("src/base/", "src/testing/", "src/loop/poller/sim/", "src/loop/poller_backend.h",
                "src/machine/overflow.c")
 
 

@@ -9,7 +9,7 @@
  * freed.
  */
 #include "base/assert.h"
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 #include "testing/internal.h"
 
 #include <weft/run.h>

@@ -2,13 +2,13 @@
 /*
  * world.c: worlds, their clocks, and programs run in them
  *
- * A world of the test kit is the simulator's (src/loop/poller/sim_world.c); here it gets its public
+ * A world of the test kit is the simulator's (src/loop/poller/sim/world.c); here it gets its public
  * face. Everything takes a table and looks for the world at its bottom, so that a table that wraps
  * a world (faults.h) can be given wherever a world can. Who moves the clock is a property of the
  * world, because the engine that would move it knows nothing else.
  */
 #include "loop/internal.h"
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 #include "testing/internal.h"
 
 #include <arpa/inet.h>

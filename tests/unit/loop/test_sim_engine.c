@@ -9,7 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "fault.h"
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 #include "test.h"
 #include <fcntl.h>
 #include <string.h>

@@ -9,7 +9,7 @@
  * left out: their sizes are the kernel's own affair.
  */
 #define _GNU_SOURCE
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 #include "test.h"
 #include <fcntl.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
  * with options that change nothing in it: most are kept, some are only accepted.
  */
 #define _GNU_SOURCE
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 #include "test.h"
 #include <netinet/tcp.h>
 #include <sys/time.h>

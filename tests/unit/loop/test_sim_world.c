@@ -8,7 +8,7 @@
  * and what a kernel would make slow, rare or nondeterministic.
  */
 #define _GNU_SOURCE
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 #include "test.h"
 #include <fcntl.h>
 #include <pthread.h>

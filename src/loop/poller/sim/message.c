@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_message.c: transfers in several pieces, in a simulated world
+ * message.c: transfers in several pieces, in a simulated world
  *
  * writev, recvmsg, sendmsg and their batches, made of the plain transfers of the world. On a byte
  * stream the pieces are transfers of their own, up to the first that is short; a datagram of
@@ -11,7 +11,7 @@
  */
 #define _GNU_SOURCE 1
 
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 
 #include <errno.h>
 #include <limits.h>

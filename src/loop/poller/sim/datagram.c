@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_datagram.c: simulated datagrams
+ * datagram.c: simulated datagrams
  *
  * Each datagram goes at once into the queue of the socket that its address leads to, whole, in
  * order, and never lost: the queue of an internet socket grows as far as memory goes, where a
@@ -8,7 +8,7 @@
  * Linux. A datagram for a port where nobody is costs its sender an ECONNREFUSED at a later call if
  * the sender is connected, and nothing otherwise.
  */
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim.c: the engine over a simulated world
+ * engine.c: the engine over a simulated world
  *
  * A readiness engine: the common part tries the world's calls, which answer from memory, and this
  * part looks through what somebody waits for. Its wait never sleeps:
@@ -17,7 +17,7 @@
  * With a seed, what is ready together is served in any order, and sometimes only a part of it, the
  * rest at the next wait: orders that a network could have produced too.
  */
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_file.c: simulated descriptors, pipes, event counters and byte streams
+ * file.c: simulated descriptors, pipes, event counters and byte streams
  *
  * Numbers are given out as a kernel does, the lowest free one first, so that a number is used again
  * as soon as it can be: that is what makes mistakes with closed descriptors visible.
@@ -18,7 +18,7 @@
  */
 #define _GNU_SOURCE 1
 
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_world.c: a simulated world as a table of system calls
+ * world.c: a simulated world as a table of system calls
  *
  * The world's life, its clock and randomness, and the table itself: each entry finds out whether
  * the descriptor is simulated, and hands over to the file that knows how such a thing behaves.
@@ -9,7 +9,7 @@
  *
  * Nothing here sleeps. The clock moves when the engine moves it, and poll answers only about now.
  */
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 #include "base/random.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_socket.c: simulated sockets: names, options, listening and connecting
+ * socket.c: simulated sockets: names, options, listening and connecting
  *
  * Names live in a list of the world; a socket is found by its name and a connection is two files
  * that point at each other, of which the server's waits in the listener's backlog until it is
@@ -16,7 +16,7 @@
  * at.
  */
 #include "base/assert.h"
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim.h: the simulated world, as its own files share it
+ * world.h: the simulated world, as its own files share it
  *
  * A world is a table of system calls whose clock, randomness and descriptors live in memory.
  * Nothing in it is concurrent, lost, reordered or late, unless its seed says so; the same seed
  * gives the same world again. The engine `sim` waits in it and moves its clock.
  *
- *     sim_world.c       the table: a world's life, clock, randomness, who answers for a descriptor
- *     sim_file.c        descriptor numbers, pipes, event counters, byte streams, what is ready
- *     sim_socket.c      sockets: names, options, listening, connecting
- *     sim_datagram.c    datagrams
- *     sim_message.c     transfers in several pieces
- *     sim_host.c        files, names, processes: what is real, and what is missing
- *     sim.c             the engine
+ *     world.c       the table: a world's life, clock, randomness, who answers for a descriptor
+ *     file.c        descriptor numbers, pipes, event counters, byte streams, what is ready
+ *     socket.c      sockets: names, options, listening, connecting
+ *     datagram.c    datagrams
+ *     message.c     transfers in several pieces
+ *     host.c        files, names, processes: what is real, and what is missing
+ *     engine.c      the engine
  *
  *     descriptor 1048577 ──▶ file ──peer──▶ file ◀── descriptor 1048578
  *                              ▲ input        │ writes go into the peer's input
@@ -23,8 +23,8 @@
  * (address, path) goes with its socket; paths make no files. IPv4 and IPv6 are separate, and every
  * address is ours: 10.1.2.3 can be bound and reached.
  */
-#ifndef WEFT_LOOP_POLLER_SIM_H
-#define WEFT_LOOP_POLLER_SIM_H
+#ifndef WEFT_LOOP_POLLER_SIM_WORLD_H
+#define WEFT_LOOP_POLLER_SIM_WORLD_H
 
 #include "base/list.h"
 #include "loop/poller_backend.h"
@@ -236,7 +236,7 @@ struct weft__sim {
     struct weft_link hosts;
 };
 
-/* sim_world.c */
+/* world.c */
 
 /** The world of a table. */
 struct weft__sim *weft__sim_world(const struct weft_sys *sys);
@@ -251,7 +251,7 @@ void weft__sim_hold(struct weft__sim *world, int jobs);
 /** realloc of the world's own memory: real, and nobody's fault point. */
 void *weft__sim_realloc(void *p, size_t size);
 
-/* sim_file.c */
+/* file.c */
 
 /** A new file without a number; NULL out of memory. */
 struct weft__sim_file *weft__sim_file_new(struct weft__sim *world, enum weft__sim_kind kind,
@@ -296,7 +296,7 @@ ssize_t weft__sim_stream_put(struct weft__sim *world, struct weft__sim_file *fil
 /** Takes the pending error: negative, or 0. */
 int weft__sim_take_error(struct weft__sim_file *file);
 
-/* sim_socket.c */
+/* socket.c */
 
 /** socket(2). */
 int weft__sim_socket(struct weft__sim *world, int domain, int type, int protocol);
@@ -342,7 +342,7 @@ int weft__sim_setsockopt(struct weft__sim_file *file, int level, int option, con
 /** Whether two names are the same. */
 bool weft__sim_same_name(const struct weft__sim_name *a, const struct weft__sim_name *b);
 
-/* sim_datagram.c */
+/* datagram.c */
 
 /** recvfrom(2) of a datagram socket. */
 ssize_t weft__sim_datagram_get(struct weft__sim *world, struct weft__sim_file *file, void *buf,
@@ -357,12 +357,12 @@ bool weft__sim_datagram_room(struct weft__sim *world, struct weft__sim_file *fil
 /** Drops what was not read. */
 void weft__sim_datagram_drop(struct weft__sim_file *file);
 
-/* sim_message.c */
+/* message.c */
 
 /** Puts writev, recvmsg, sendmsg and their kin into a world's table. */
 void weft__sim_add_messages(struct weft_sys *sys);
 
-/* sim_host.c */
+/* host.c */
 
 /** A name of a world, with one address or one error. */
 struct weft__sim_host {

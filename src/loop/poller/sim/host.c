@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_host.c: what a simulated world has of the machine below it
+ * host.c: what a simulated world has of the machine below it
  *
  * Files and processes are the real ones: a program in a simulated world reads its configuration and
  * sends signals as ever, and a simulated descriptor given to such a call gets the error of a socket
@@ -9,7 +9,7 @@
  * engine would have to wait for outside of the world is missing (-ENOSYS): threads, inotify,
  * pidfds. Callers have another way, as on old kernels.
  */
-#include "loop/poller/sim.h"
+#include "loop/poller/sim/world.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
