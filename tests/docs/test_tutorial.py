@@ -4,7 +4,7 @@
 
 The page step_N.md belongs to the program step_N.c: its ```c blocks are pieces of the program,
 letter by letter, and its ```text block is the program's output. Programs run under virtual time,
-except the one that calls read(2) and write(2) itself.
+except those that call read(2) and write(2) themselves or start other programs.
 """
 
 import pathlib
@@ -14,7 +14,7 @@ import tempfile
 import pages
 
 FOLDER = "docs/tutorial"
-ON_A_REAL_ENGINE = {8}
+ON_A_REAL_ENGINE = {8, 11}
 
 
 def steps():
