@@ -411,8 +411,9 @@ def named_tests(tree):
 
 @rule
 def unfinished(tree):
-    """Nothing is left for later in the text: what is open is an issue."""
-    marks = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX")) + r")\b")
+    """Nothing is left for later in the text: what is open is an issue. Nor half of a merge."""
+    marks = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX")) + r")\b"
+                       r"|^(?:<{7}|\|{7}|>{7}) ")
     for source in tree.texts():
         for number, line in enumerate(source.lines, 1):
             if marks.search(line):

@@ -134,6 +134,7 @@ PLANTED = [
      "`ring.h` does not exist"),
     ("named_tests", "README.md", append("`unit/base/test_gone/it_was`\n"), "there is no test unit"),
     ("unfinished", "src/loop/loop.c", append("/* TO" + "DO: more */\n"), "unfinished"),
+    ("unfinished", "README.md", append("<" * 7 + " HEAD\n"), "unfinished"),
     ("host_paths", "README.md", append("cd /ho" + "me/somebody/weft\n"), "path of one machine"),
     ("errno_use", "src/loop/loop.c", append("int weft__last(void) { return errno; }\n"),
      "errno outside"),
