@@ -25,6 +25,9 @@
  *   "unix:/path", "unix:@name"   see below
  *   "inherited", "inherited:web" sockets that were opened for us and passed as systemd does: all of
  *                                them, or those of that name (weft_inherited)
+ *   Numbers only: nothing is looked up. A host name, as in "localhost:80", is -EINVAL with a note
+ *   that says so. Who wants to serve a name resolves it (weft/resolve.h) and serves each address
+ *   that comes, as text (weft_address_format).
  *
  * Its life
  *
@@ -132,9 +135,9 @@ struct weft_serve_options {
 
 /**
  * Serves one address until it is cancelled, or until accepting fails for good. Calls weft_ready()
- * when it listens. Waiting: -ECANCELED after the drain; -EINVAL the address, -EADDRINUSE,
- * -EADDRNOTAVAIL, -EACCES and others of bind(2) and listen(2), -ENOENT no such inherited socket,
- * each with a note; else why accepting failed.
+ * when it listens. Waiting: -ECANCELED after the drain; -EINVAL the text is no address, or has a
+ * host name in it, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES and others of bind(2) and listen(2),
+ * -ENOENT no such inherited socket, each with a note; else why accepting failed.
  */
 #define weft_serve(address, fn, arg) weft_serve_at((address), (fn), (arg), WEFT_SITE)
 WEFT_API WEFT_MUST_CHECK int weft_serve_at(const char *address, weft_serve_fn *fn, void *arg,

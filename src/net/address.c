@@ -91,6 +91,17 @@ static int parse_inet6(const char *text, struct weft_address *ret)
     return 0;
 }
 
+/** Says why `len` bytes before the port are no IPv4 address. */
+static int fail_inet(const char *text, size_t len)
+{
+    /* Of all that people write there, names alone have letters and no colon. */
+    bool colon = memchr(text, ':', len) != NULL;
+    bool letters = strspn(text, "0123456789. ") < len;
+    return fail(text, !colon && letters
+                          ? "a name, not a number; a resolver must look it up (weft_resolve)"
+                          : "not an IPv4 address (IPv6 goes in brackets)");
+}
+
 static int parse_inet(const char *text, struct weft_address *ret)
 {
     char host[INET_ADDRSTRLEN];
@@ -99,12 +110,13 @@ static int parse_inet(const char *text, struct weft_address *ret)
     memset(&address, 0, sizeof address);
     if (!colon)
         return fail(text, "a port is missing");
-    if ((size_t)(colon - text) >= sizeof host)
-        return fail(text, "not an IPv4 address (IPv6 goes in brackets, names to a resolver)");
-    snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
+    size_t len = (size_t)(colon - text);
+    if (len >= sizeof host)
+        return fail_inet(text, len);
+    snprintf(host, sizeof host, "%.*s", (int)len, text);
     address.of.in.sin_family = AF_INET;
     if (strcmp(host, "*") != 0 && inet_pton(AF_INET, host, &address.of.in.sin_addr) != 1)
-        return fail(text, "not an IPv4 address (IPv6 goes in brackets, names to a resolver)");
+        return fail_inet(text, len);
     int rc = parse_port(text, colon + 1, &address.of.in.sin_port);
     if (rc < 0)
         return rc;

@@ -114,6 +114,16 @@ TASK_TEST(bad_options_are_errors_with_a_note)
     CHECK_ERR(weft_serve_with(NULL, echo, NULL), -EINVAL);
 }
 
+TASK_TEST(a_host_name_is_no_address_to_listen_on_and_the_note_says_so)
+{
+    static const char *const texts[] = {"localhost:80", "localhost:0", "server.example.org:443"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        CHECK_ERR(weft_serve(texts[i], echo, NULL), -EINVAL);
+        CHECK_CONTAINS(weft_note(), texts[i]);
+        CHECK_CONTAINS(weft_note(), "a name, not a number; a resolver must look it up");
+    }
+}
+
 TASK_TEST(servers_share_a_port_only_when_both_ask_for_it)
 {
     struct weft_scope s;
