@@ -10,7 +10,7 @@ amalgamation:
 	@echo 'build/amalgamation has weft.h and weft.c'
 
 ifeq ($(PRESET),amalgamation)
-$(B)/weft.c: $(library_sources) $(call find_files,src,*.h) $(wildcard include/weft/*.h) \
+$(B)/weft.c: $(library_sources) $(call find_files,src,*.h) $(call find_files,include,*.h) \
     tools/amalgamate.py tools/tidy.py tools/install.py $(B)/sources.list
 	$(call say,MAKE,$@)
 	$(Q)$(PYTHON) tools/amalgamate.py --out $(@D)

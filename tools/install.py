@@ -3,7 +3,7 @@
 """install.py: puts weft where programs find it, and takes it away again.
 
 `make install` and `make uninstall` call it, with the variables of mk/install.mk. One list says what
-is installed, and both commands go through it: uninstall removes these files and links, then the two
+is installed, and both commands go through it: uninstall removes these files and links, then the
 folders that hold nothing but ours, if they are empty, and touches nothing else. A file is written
 beside its place and moved there, so that a program which runs with the old library keeps it. What
 pkg-config and CMake read is made from the templates in mk/; the version stands in
@@ -19,6 +19,7 @@ import sys
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 PLACES = ("prefix", "libdir", "includedir", "mandir")
+HEADERS = os.path.join(ROOT, "include", "weft")
 MAN = os.path.join(ROOT, "build", "man")
 
 
@@ -68,8 +69,8 @@ def list_of_files(options):
     for name in ("weftConfig.cmake", "weftConfigVersion.cmake"):
         files.append((os.path.join(options.libdir, "cmake", "weft", name), "text",
                       fill(name + ".in", values)))
-    for header in glob.glob(os.path.join(glob.escape(ROOT), "include", "weft", "*.h")):
-        place = os.path.join(options.includedir, "weft", os.path.basename(header))
+    for header in glob.glob(os.path.join(glob.escape(HEADERS), "**", "*.h"), recursive=True):
+        place = os.path.join(options.includedir, "weft", os.path.relpath(header, HEADERS))
         files.append((place, "copy", header))
     for page in glob.glob(os.path.join(glob.escape(MAN), "man*", "*")):
         files.append((os.path.join(options.mandir, os.path.relpath(page, MAN)), "copy", page))
@@ -77,8 +78,10 @@ def list_of_files(options):
 
 
 def own_folders(options):
-    """Folders that nobody else puts files into."""
-    return [os.path.join(options.includedir, "weft"), os.path.join(options.libdir, "cmake", "weft")]
+    """Folders that nobody else puts files into; what is inside comes before what it is in."""
+    return [os.path.join(options.includedir, "weft", "testing"),
+            os.path.join(options.includedir, "weft"),
+            os.path.join(options.libdir, "cmake", "weft")]
 
 
 def install(place, kind, what):

@@ -9,7 +9,8 @@ The contract of a call is the comment above its declaration, and nothing else: t
 3 repeats it under a synopsis made from the declaration, so that the two cannot differ.
 Declarations that follow one comment without a blank line share its page; a macro `weft_x` and the
 function `weft_x_at` behind it are one call. Each header's head comment, with the comments of its
-types and constants, is a page in section 7. --check reports public calls without a comment, and
+types and constants, is a page in section 7; a header may have parts in a folder of its name, which
+are no headers to a program, and have no pages. --check reports public calls without a comment, and
 comments that do not say whether the call is plain, waits or releases, itself or by naming the
 call it is like.
 """
@@ -40,8 +41,9 @@ LIKE = re.compile(r"(?:(?:^|\W)(?:[Aa]s|[Ss]ee|Returns as)\s+|\bFor main: |^)((?
 class Entry:
     """A comment and the declarations that follow it without a blank line."""
 
-    def __init__(self, header, line, comment, section, declarations):
-        self.header = header
+    def __init__(self, header, path, line, comment, section, declarations):
+        self.header = header  # its name, "scope"
+        self.path = path
         self.line = line
         self.text = strip_comment(comment)
         self.section = section
@@ -106,8 +108,20 @@ def split_declarations(text):
     return found
 
 
-def read_header(path):
-    """(head comment, [Entry]) of one public header."""
+class Header:
+    """What a program includes: its name, its head comment, its entries and those of its parts."""
+
+    def __init__(self, path):
+        self.name = os.path.splitext(os.path.basename(path))[0]
+        folder = glob.escape(os.path.splitext(path)[0])
+        self.paths = [path, *sorted(glob.glob(os.path.join(folder, "*.h")))]
+        read = [read_file(self.name, each) for each in self.paths]
+        self.head = read[0][0]
+        self.entries = [entry for _, entries in read for entry in entries]
+
+
+def read_file(header, path):
+    """(head comment, [Entry]) of a file of that header."""
     with open(path, encoding="utf-8") as file:
         text = file.read()
     comments = list(COMMENT.finditer(text))
@@ -125,7 +139,7 @@ def read_header(path):
         else:
             code = re.split(r"\n[ \t]*\n|^/\*", code, maxsplit=1, flags=re.M)[0]
         line = text.count("\n", 0, match.start()) + 1
-        entries.append(Entry(path, line, match[0], section, split_declarations(code)))
+        entries.append(Entry(header, path, line, match[0], section, split_declarations(code)))
     return head, entries
 
 
@@ -161,7 +175,7 @@ def first_sentence(text):
 
 
 def synopsis(entry):
-    out = [".SH SYNOPSIS", ".nf", f"#include <weft/{os.path.basename(entry.header)}>", ""]
+    out = [".SH SYNOPSIS", ".nf", f"#include <weft/{entry.header}.h>", ""]
     for declaration in entry.declarations:
         macro = re.match(r"#define (\w+(?:\([^)]*\))?)", declaration)
         if macro:
@@ -183,18 +197,17 @@ def call_page(entry, like):
         page += [".SH WAITING AND RELEASING"]
         page += [line for kind in kinds for line in (".PP", escape(CALL_KINDS[kind][1]))][1:]
     others = sorted(set(re.findall(r"\bweft_[a-z_]+\b", entry.text)) - set(names))
-    about = "weft_" + os.path.splitext(os.path.basename(entry.header))[0]
     page += [".SH SEE ALSO"] + [f".BR {escape(name)} (3)," for name in others]
-    return page + [f".BR {escape(about)} (7)"]
+    return page + [f".BR {escape('weft_' + entry.header)} (7)"]
 
 
-def header_page(header, head, entries):
-    name = "weft_" + os.path.splitext(os.path.basename(header))[0]
-    lines = head.split("\n")
+def header_page(header):
+    name = "weft_" + header.name
+    lines = header.head.split("\n")
     page = title(name, 7) + [".SH NAME", escape(name) + " \\- " +
                              escape(re.sub(r"^\S+:\s*", "", lines[0]))]
     page += [".SH DESCRIPTION"] + paragraphs("\n".join(lines[1:]).strip("\n"))[1:]
-    data = [entry for entry in entries if not entry.is_call() and entry.declarations]
+    data = [entry for entry in header.entries if not entry.is_call() and entry.declarations]
     if data:
         page += [".SH TYPES AND CONSTANTS"]
     for entry in data:
@@ -202,7 +215,7 @@ def header_page(header, head, entries):
         for declaration in entry.declarations:
             page += [escape(line) for line in declaration.split("\n")]
         page += [".fi"]
-    calls = [name for entry in entries for name in entry.calls()]
+    calls = [name for entry in header.entries for name in entry.calls()]
     if calls:
         page += [".SH CALLS", escape(", ".join(f"{call}(3)" for call in calls))]
     return page
@@ -230,12 +243,16 @@ def find_like(entry, by_name):
     return entry if entry not in seen else None
 
 
+def entries_by_name(headers):
+    return {name: entry for header in headers for entry in header.entries
+            for name in entry.calls()}
+
+
 def complaints(headers):
     """["file:line: sentence"] for each public call whose page would lack something."""
     found = []
-    documented = {name: entry for _, entries in headers.values() for entry in entries
-                  for name in entry.calls()}
-    for path in headers:
+    documented = entries_by_name(headers)
+    for path in (path for header in headers for path in header.paths):
         with open(path, encoding="utf-8") as file:
             text = COMMENT.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), file.read())
         text = re.sub(r"^#(?:[^\n]*\\\n)*[^\n]*", lambda m: re.sub(r"[^\n]", " ", m[0]), text,
@@ -248,7 +265,7 @@ def complaints(headers):
     for name, entry in sorted(documented.items()):
         is_object = all("(" not in declaration for declaration in entry.declarations)
         if name.startswith("weft_") and not is_object and not find_like(entry, documented):
-            found.append(f"{entry.header}:{entry.line}: {name} does not say whether it is plain, "
+            found.append(f"{entry.path}:{entry.line}: {name} does not say whether it is plain, "
                          "waits or releases")
     return found
 
@@ -259,19 +276,17 @@ def main():
     parser.add_argument("--include", default="include/weft", help="the folder of the headers")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
-    headers = {path: read_header(path)
-               for path in sorted(glob.glob(os.path.join(glob.escape(options.include), "*.h")))}
+    headers = [Header(path) for path in
+               sorted(glob.glob(os.path.join(glob.escape(options.include), "*.h")))]
     if options.check:
         found = complaints(headers)
         print("\n".join(found) if found else "every public call has its page")
         return 1 if found else 0
-    by_name = {name: entry for _, entries in headers.values() for entry in entries
-               for name in entry.calls()}
+    by_name = entries_by_name(headers)
     count = 0
-    for path, (head, entries) in headers.items():
-        about = "weft_" + os.path.splitext(os.path.basename(path))[0]
-        write(options.out, 7, about, header_page(path, head, entries))
-        for entry in filter(Entry.is_call, entries):
+    for header in headers:
+        write(options.out, 7, "weft_" + header.name, header_page(header))
+        for entry in filter(Entry.is_call, header.entries):
             names = entry.calls()
             write(options.out, 3, names[0], call_page(entry, find_like(entry, by_name)))
             for alias in names[1:]:

@@ -124,7 +124,8 @@ def installs_below_destdir_with_spaces(place):
               "usr/lib/some-linux/cmake/weft/weftConfig.cmake",
               "usr/lib/some-linux/cmake/weft/weftConfigVersion.cmake",
               "usr/man/man3/weft_scope_enter.3", "usr/man/man7/weft_scope.7"]
-    wanted += [f"opt/include/weft/{name}" for name in os.listdir(f"{ROOT}/include/weft")]
+    wanted += [f"opt/include/weft/{name}" for name, kind in
+               snapshot(f"{ROOT}/include/weft").items() if kind != "folder"]
     complaints = [f"{path} is not there" for path in wanted if path not in found]
     complaints += [f"{path} is where nothing belongs" for path, kind in found.items()
                    if kind != "folder" and path not in wanted and not path.startswith("usr/man/")]

@@ -9,6 +9,7 @@ compiled with what POSIX.1-2008 promises and no more, since it is the one for sy
 know. The headers are the same in all presets, so only PRESET=dev does this.
 """
 
+import glob
 import os
 import re
 import shutil
@@ -55,7 +56,8 @@ def compile_text(standard, text, *options, include="include"):
 
 
 def headers_in(folder):
-    return sorted(name for name in os.listdir(folder) if name.endswith(".h"))
+    return sorted(os.path.relpath(path, folder)
+                  for path in glob.glob(os.path.join(folder, "**", "*.h"), recursive=True))
 
 
 def each_header_alone(standard, include=os.path.join(ROOT, "include")):

@@ -7,8 +7,8 @@
  *     memory.c, descriptor.c, socket.c, engine.c, file.c, host.c           the entries by subject
  *
  * An entry is a function weft__fault_NAME. Most do nothing but ask and pass on: those are one line,
- * WEFT__FAULT_ENTRY. A new entry needs its enumerator in testing.h, a line in WEFT__TESTING_CALLS,
- * its function, and its errors.
+ * WEFT__FAULT_ENTRY. A new entry needs its enumerator in weft/testing/faults.h, a line in
+ * WEFT__TESTING_CALLS, its function, and its errors.
  */
 #ifndef WEFT_TESTING_FAULT_FAULT_H
 #define WEFT_TESTING_FAULT_FAULT_H
