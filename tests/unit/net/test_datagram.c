@@ -145,6 +145,8 @@ TASK_TEST(an_ipv6_socket_hears_ipv4_unless_it_is_told_not_to)
         char room[8];
         struct weft_datagram d = {.buf = room, .size = sizeof room}, text = of_text("four");
         int fds[2] = {weft_datagram_open(&any, NULL, &options), -1};
+        if (fds[0] == -EAFNOSUPPORT)
+            SKIP("no IPv6 here");
         CHECK_OK(fds[0]);
         text.address = four;
         text.address.of.in.sin_port = local_address(fds[0]).of.in6.sin6_port;
@@ -467,6 +469,15 @@ TASK_TEST(a_batch_waits_for_room_as_often_as_needed)
     close_ends(fds);
 }
 
+/** Cancels a scope as soon as something has come. */
+static int cancel_when_readable(int fd, struct weft_scope *scope)
+{
+    CHECK_EQ(weft_poll(fd, POLLIN), POLLIN);
+    weft_scope_cancel(scope, 0);
+    return 0;
+}
+WEFT_TASK(cancel_when_readable, int, struct weft_scope *);
+
 TASK_TEST(a_cancelled_batch_tells_how_many_went)
 {
     static struct weft_datagram many[20000];
@@ -475,11 +486,12 @@ TASK_TEST(a_cancelled_batch_tells_how_many_went)
     CHECK_EQ(weft_socketpair(AF_UNIX, SOCK_DGRAM, 0, fds), 0);
     for (int i = 0; i < 20000; i++)
         many[i] = of_text("datagram");
-    weft_scope_enter(&s, 20 * WEFT_MS);
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_EQ(weft_go(&s, cancel_when_readable, fds[0], &s), 0);
     int sent = weft_datagram_send_batch(fds[1], many, 20000);
     CHECK(sent > 0 && sent < 20000);
     CHECK_ERR(weft_datagram_send(fds[1], many), -ECANCELED);
-    CHECK_ERR(weft_scope_exit(&s, 0), -ETIMEDOUT);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
     weft_scope_enter(&s, WEFT_FOREVER);
     CHECK_EQ(drain_crate(fds[0], sent), 0);
     CHECK_EQ(weft_scope_exit(&s, 0), 0);

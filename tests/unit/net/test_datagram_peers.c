@@ -77,7 +77,7 @@ TASK_TEST(socat_gets_its_datagrams_back_over_ipv4)
     need("socat");
     char port[8], command[200];
     int fd = open_echo("127.0.0.1:0", port, sizeof port);
-    snprintf(command, sizeof command, "printf hello | socat -t 5 - UDP4:127.0.0.1:%s,readbytes=5",
+    snprintf(command, sizeof command, "printf hello | socat -t 50 - UDP4:127.0.0.1:%s,readbytes=5",
              port);
     check_command(fd, command, "hello");
     CHECK_EQ(weft_close(fd), 0);
@@ -93,7 +93,7 @@ TASK_TEST(socat_gets_its_datagrams_back_over_ipv6)
         SKIP("no IPv6 here");
     CHECK_EQ(weft_close(probe), 0);
     int fd = open_echo("[::1]:0", port, sizeof port);
-    snprintf(command, sizeof command, "printf hello | socat -t 5 - UDP6:[::1]:%s,readbytes=5",
+    snprintf(command, sizeof command, "printf hello | socat -t 50 - UDP6:[::1]:%s,readbytes=5",
              port);
     check_command(fd, command, "hello");
     CHECK_EQ(weft_close(fd), 0);
