@@ -15,6 +15,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,6 +36,14 @@ MAYBE_UNUSED static struct weft_address address_of(const char *text)
     memset(&address, 0, sizeof address);
     CHECK_EQ(weft_address_parse(text, &address), 0);
     return address;
+}
+
+/** A name of a Unix socket without a path, which nobody else has on this machine. */
+MAYBE_UNUSED static struct weft_address own_name(const char *name)
+{
+    char text[60];
+    snprintf(text, sizeof text, "unix:@weft-%s-%d", name, (int)getpid());
+    return address_of(text);
 }
 
 /** The address that a socket was given. */

@@ -161,8 +161,8 @@ TASK_TEST(an_ipv6_socket_hears_ipv4_unless_it_is_told_not_to)
 
 TASK_TEST(unix_datagrams_have_addresses_too)
 {
-    struct weft_address server_address = address_of("unix:@weft-datagram-server");
-    struct weft_address client_address = address_of("unix:@weft-datagram-client");
+    struct weft_address server_address = own_name("datagram-server");
+    struct weft_address client_address = own_name("datagram-client");
     char room[16];
     struct weft_datagram d = {.buf = room, .size = sizeof room}, text = of_text("hello");
     int fds[2] = {weft_datagram_open(&server_address, NULL, NULL),

@@ -22,8 +22,7 @@ static int watch_udp(struct witness *witness, bool connected, struct weft_transp
 /** A pair of Unix datagram sockets: the endpoint's name is `ours`, the peer's `theirs`. */
 static int watch_unix(struct witness *witness, struct weft_transport **ret)
 {
-    struct weft_address ours = address_of("unix:@weft-datagram-ours"),
-                        theirs = address_of("unix:@weft-datagram-theirs");
+    struct weft_address ours = own_name("datagram-ours"), theirs = own_name("datagram-theirs");
     int peer = weft_udp_bind(&theirs);
     CHECK_OK(peer);
     CHECK_OK(weft_loop_create_datagram_endpoint(weft_loop_current(), &ours, &theirs, NULL,

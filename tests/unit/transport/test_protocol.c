@@ -290,8 +290,7 @@ TASK_TEST(datagrams_that_are_kept_go_where_each_was_to_go)
 {
     struct witness a = {.letter = 'a'};
     struct weft_transport *transport;
-    struct weft_address ours = address_of("unix:@weft-protocol-ours"),
-                        theirs = address_of("unix:@weft-protocol-theirs");
+    struct weft_address ours = own_name("protocol-ours"), theirs = own_name("protocol-theirs");
     const struct weft_transport_limits none = {0, 0, 0};
     char buf[1000] = "";
     size_t count = 0;

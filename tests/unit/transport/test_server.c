@@ -141,7 +141,7 @@ TASK_TEST(a_unix_path_without_a_listener_is_told_by_the_future_too)
 TASK_TEST(unix_sockets_are_served_and_connected_to)
 {
     struct witness a = {.letter = 'a'};
-    struct weft_address address = address_of("unix:@weft-transport-test");
+    struct weft_address address = own_name("transport-test");
     struct weft_protocol_server *server;
     CHECK_OK(
         weft_loop_create_server(weft_loop_current(), &address, NULL, welcome_guest, NULL, &server));
