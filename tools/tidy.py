@@ -43,6 +43,7 @@ INCLUDE_LAW = {
     "transport": ["loop/poller.h", "base/"],
     "os": ["loop/poller.h", "base/"],
     "os/process": ["loop/poller.h", "base/"],
+    "os/terminal": ["loop/poller.h", "base/"],
     "testing": ["task/", "loop/", "loop/poller/sim/world.h",
                 "loop/poller/io_uring/abi.h", "base/"],
     "testing/fault": ["testing/", "loop/", "loop/poller/io_uring/abi.h", "base/"],

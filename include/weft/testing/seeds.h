@@ -10,8 +10,8 @@
 #ifndef WEFT_TESTING_SEEDS_H
 #define WEFT_TESTING_SEEDS_H
 
-#include <weft/sys.h>
 #include <weft/error.h>
+#include <weft/sys.h>
 #include <weft/types.h>
 
 WEFT_BEGIN
