@@ -137,7 +137,8 @@ typedef int weft_loops_fn(unsigned index, void *arg);
  * Runs program(index, arg) on `count` loops, each with weft_run_with on a thread of its own, the
  * first on the calling thread, and returns when all have ended. That first one takes `options`
  * (NULL: defaults) as they are; the others touch nothing of the process (WEFT_RUN_BARE), and their
- * threads have signals blocked.
+ * threads have signals blocked. They begin when the first one has its handlers of signals, so that
+ * whoever heard of any of them may send SIGTERM.
  *
  * The first failure of one cancels the root scopes of all others, and so does a cancellation of the
  * first loop's root scope while its program runs (SIGINT, SIGTERM). One that returns 0 or more ends

@@ -7,6 +7,9 @@
  * while its program runs, and only then may be posted to. The first failure posts a cancellation to
  * all that stand there, and those who come later find that it was called off.
  *
+ * The others are started by the first one when it runs, and so has its handlers of signals: whoever
+ * was served by any of them can end them all with SIGTERM.
+ *
  * The first loop is also watched for a cancellation from outside: a task in its root scope that
  * sleeps for ever and is refused when that scope is cancelled.
  */
@@ -51,6 +54,10 @@ struct all_loops {
     bool called_off;
     /** How many there are. */
     unsigned count;
+    /** How many of them have a thread, the first one's counted. */
+    unsigned started;
+    /** How threads are made. */
+    const struct weft_sys *sys;
     /** They. */
     struct one_loop loops[];
 };
@@ -105,23 +112,6 @@ static int watch_root(void *arg)
     return 0;
 }
 
-static int run_program(void *arg)
-{
-    struct one_loop *one = arg;
-    int rc = 0;
-    if (set_loop(one, weft_loop_current()))
-        weft_scope_cancel(weft_root(NULL), 0);
-    if (one->index == 0)
-        rc = weft_go_fn(weft_root(NULL), watch_root, one);
-    if (rc == 0)
-        rc = one->all->program(one->index, one->all->arg);
-    /* A program that leaves at once may be back before the watcher has run. */
-    if (one->index == 0 && weft_scope_cancelled(weft_root(NULL)))
-        call_off(one->all, one);
-    (void)set_loop(one, NULL);
-    return rc;
-}
-
 /** Notes what a run came to. To have been cancelled with the others is no failure. */
 static void note_end(struct one_loop *one, int rc)
 {
@@ -134,6 +124,40 @@ static void note_end(struct one_loop *one, int rc)
     pthread_mutex_unlock(&all->lock);
     if (failed)
         call_off(all, NULL);
+}
+
+static void *run_thread(void *arg);
+
+/** Starts threads for all but the first: 0, or why one could not be made. */
+static int start_threads(struct all_loops *all)
+{
+    const struct weft_sys *sys = all->sys;
+    for (; all->started < all->count; all->started++) {
+        struct one_loop *one = &all->loops[all->started];
+        int rc = sys->thread_create(sys, 0, run_thread, one, &one->thread);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int run_program(void *arg)
+{
+    struct one_loop *one = arg;
+    int rc = 0;
+    if (set_loop(one, weft_loop_current()))
+        weft_scope_cancel(weft_root(NULL), 0);
+    if (one->index == 0)
+        rc = weft_go_fn(weft_root(NULL), watch_root, one);
+    if (rc == 0 && one->index == 0)
+        rc = start_threads(one->all);
+    if (rc == 0)
+        rc = one->all->program(one->index, one->all->arg);
+    /* A program that leaves at once may be back before the watcher has run. */
+    if (one->index == 0 && weft_scope_cancelled(weft_root(NULL)))
+        call_off(one->all, one);
+    (void)set_loop(one, NULL);
+    return rc;
 }
 
 static void run_one(struct one_loop *one)
@@ -158,7 +182,9 @@ static struct all_loops *all_new(const struct weft_sys *sys, unsigned count)
         return NULL;
     memset(all, 0, size);
     (void)pthread_mutex_init(&all->lock, NULL);
+    all->sys = sys;
     all->count = count;
+    all->started = 1;
     for (unsigned i = 0; i < count; i++) {
         all->loops[i].all = all;
         all->loops[i].index = i;
@@ -166,21 +192,6 @@ static struct all_loops *all_new(const struct weft_sys *sys, unsigned count)
         all->loops[i].cancel.drop = drop_cancel;
     }
     return all;
-}
-
-/** Starts threads for all but the first; how many loops there are then. */
-static unsigned start_threads(struct all_loops *all, const struct weft_sys *sys)
-{
-    unsigned i = 1;
-    for (; i < all->count; i++) {
-        struct one_loop *one = &all->loops[i];
-        int rc = sys->thread_create(sys, 0, run_thread, one, &one->thread);
-        if (rc < 0) {
-            note_end(one, rc);
-            break;
-        }
-    }
-    return i;
 }
 
 int weft_run_loops(unsigned count, const struct weft_run_options *asked, weft_loops_fn *program,
@@ -199,10 +210,8 @@ int weft_run_loops(unsigned count, const struct weft_run_options *asked, weft_lo
     all->options = options;
     all->program = program;
     all->arg = arg;
-    unsigned started = start_threads(all, sys);
-    if (started == count)
-        run_one(&all->loops[0]);
-    for (unsigned i = 1; i < started; i++)
+    run_one(&all->loops[0]);
+    for (unsigned i = 1; i < all->started; i++)
         (void)sys->thread_join(sys, all->loops[i].thread);
     int rc = all->failure < 0 ? all->failure : all->loops[0].rc;
     (void)pthread_mutex_destroy(&all->lock);

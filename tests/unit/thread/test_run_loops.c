@@ -146,20 +146,35 @@ static int wait_for_signal(unsigned index, void *arg)
     return 0;
 }
 
-static void run_until_signal(void)
+/** Does not wait until the first loop runs. */
+static int send_signal(unsigned index, void *arg)
 {
-    struct seen seen = {.come = 0};
-    signal(SIGTERM, SIG_DFL);
-    CHECK_EQ(weft_run_loops(LOOPS, NULL, wait_for_signal, &seen), 0);
+    (void)arg;
+    if (index == 1)
+        kill(getpid(), SIGTERM);
+    CHECK_ERR(weft_sleep(WEFT_FOREVER), -ECANCELED);
+    return 0;
 }
 
-TEST(sigterm_ends_all_loops)
+static void run_until_signal(weft_loops_fn *program)
 {
+    struct seen seen = {.come = 0};
 #ifdef __SANITIZE_THREAD__
     SKIP("ThreadSanitizer delivers no signal to a thread that sleeps in a system call it does not "
          "know");
 #endif
-    test_fork_expect_signal(run_until_signal, 0, "");
+    signal(SIGTERM, SIG_DFL);
+    CHECK_EQ(weft_run_loops(LOOPS, NULL, program, &seen), 0);
+}
+
+TEST(sigterm_ends_all_loops)
+{
+    run_until_signal(wait_for_signal);
+}
+
+TEST(sigterm_ends_all_loops_from_the_first_moment_of_any_of_them)
+{
+    run_until_signal(send_signal);
 }
 
 static int allowed;
