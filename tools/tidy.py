@@ -41,6 +41,7 @@ INCLUDE_LAW = {
     "serve": ["loop/poller.h", "base/"],
     "thread": ["loop/poller.h", "base/"],
     "transport": ["loop/poller.h", "base/"],
+    "transport/subprocess": ["transport/", "loop/poller.h", "base/"],
     "os": ["loop/poller.h", "base/"],
     "os/process": ["loop/poller.h", "base/"],
     "os/terminal": ["loop/poller.h", "base/"],

@@ -15,7 +15,7 @@
  *   write.c       writing and flow control         buffer.c     what is to be written
  *   connection.c  stream sockets                   server.c     create_server
  *   datagram.c    datagrams                        pipe.c       pipes
- *   bridge.c      streams and transports           subprocess.c processes by callback
+ *   bridge.c      streams and transports           subprocess/  processes by callback
  */
 #ifndef WEFT_TRANSPORT_INTERNAL_H
 #define WEFT_TRANSPORT_INTERNAL_H
@@ -124,15 +124,15 @@ struct weft_transport {
 
 /** A callback of its protocol, NULL when that has none. */
 #define weft__transport_callback(transport, member)                                                \
-    ((transport)->protocol &&                                                                      \
-             weft__protocol_has((transport)->protocol, offsetof(struct weft_protocol, member))     \
+    ((transport)->protocol && weft__protocol_has((transport)->protocol->size,                      \
+                                                 offsetof(struct weft_protocol, member))           \
          ? (transport)->protocol->member                                                           \
          : NULL)
 
-/** Whether the protocol's maker knew of the callback at an offset. */
-static inline bool weft__protocol_has(const struct weft_protocol *protocol, size_t offset)
+/** Whether the maker of a protocol of that size knew of the callback at an offset. */
+static inline bool weft__protocol_has(size_t size, size_t offset)
 {
-    return protocol->size == 0 || protocol->size >= offset + sizeof(void (*)(void));
+    return size == 0 || size >= offset + sizeof(void (*)(void));
 }
 
 /** Bytes that are only read, for a field that has no const. */
