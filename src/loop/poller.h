@@ -46,6 +46,12 @@ int weft__close_now(const struct weft_sys *sys, int fd);
 /** Counts what the kernel has yet to give back although no task waits for it (1), and what it gave
  *  back (-1): the loop is not freed before. */
 void weft__loop_owe(struct weft_loop *loop, int change);
+/** Whether `fn` (SIG_DFL too) is what a signal of this process meets; the handler of base/last.c
+ *  counts as the default action in whose place it stands. */
+bool weft__signal_meets(const struct weft_sys *sys, int signal, void (*fn)(int));
+/** Makes a signal meet `fn` (SIG_DFL too). While it runs all signals are blocked but `let_in` (0:
+ *  none). 0 or an error. */
+int weft__signal_handle(const struct weft_sys *sys, int signal, void (*fn)(int), int let_in);
 /** One of those who hear of a signal; in place in its owner. */
 struct weft__signal_receiver {
     /** Membership among the receivers of the signal. */

@@ -46,32 +46,52 @@ static void handler(int signal)
     weft__last_arm(&weft_sys_default, signal);
 }
 
-static bool is_ours(const struct sigaction *action)
+/* What a signal meets. */
+
+static bool is_plain(const struct sigaction *action, void (*fn)(int))
 {
-    return !(action->sa_flags & SA_SIGINFO) && action->sa_handler == handler;
+    return !(action->sa_flags & SA_SIGINFO) && action->sa_handler == fn;
+}
+
+bool weft__signal_meets(const struct weft_sys *sys, int signal, void (*fn)(int))
+{
+    struct sigaction now;
+    memset(&now, 0, sizeof now);
+    if (sys->sigaction(sys, signal, NULL, &now) < 0)
+        return false;
+    weft__last_see_through(&now);
+    return is_plain(&now, fn);
+}
+
+static struct sigaction make_plain(void (*fn)(int))
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = fn;
+    action.sa_flags = SA_RESTART | SA_ONSTACK;
+    sigfillset(&action.sa_mask);
+    return action;
+}
+
+int weft__signal_handle(const struct weft_sys *sys, int signal, void (*fn)(int), int let_in)
+{
+    struct sigaction action = make_plain(fn);
+    if (let_in)
+        sigdelset(&action.sa_mask, let_in);
+    return sys->sigaction(sys, signal, &action, NULL);
 }
 
 static int install(const struct weft_sys *sys, int signal, enum weft__signal_level level)
 {
-    struct sigaction action, old;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
-    action.sa_flags = SA_RESTART | SA_ONSTACK;
+    struct sigaction action = make_plain(handler), old;
     if (level == WEFT__SIGNAL_ONCE)
         action.sa_flags |= (int)SA_RESETHAND;
-    sigfillset(&action.sa_mask);
     int rc = sys->sigaction(sys, signal, &action, &old);
     if (rc == 0)
         weft__last_see_through(&old);
-    if (rc == 0 && !is_ours(&old))
+    if (rc == 0 && !is_plain(&old, handler))
         before[signal] = old;
     return rc;
-}
-
-static bool still_ours(const struct weft_sys *sys, int signal)
-{
-    struct sigaction now;
-    return sys->sigaction(sys, signal, NULL, &now) == 0 && is_ours(&now);
 }
 
 /* Who asked for what. */
@@ -131,7 +151,7 @@ static void settle(struct weft_loop *loop, int signal)
     struct weft__signal_entry *entry = &loop->signal_entries[signal];
     if (is_wanted(entry))
         return;
-    bool ours = still_ours(loop->sys, signal);
+    bool ours = weft__signal_meets(loop->sys, signal, handler);
     if (entry->fallback.fn) {
         if (ours && entry->level != WEFT__SIGNAL_ONCE)
             (void)install(loop->sys, signal, WEFT__SIGNAL_ONCE);

@@ -16,7 +16,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 /** How long a run waits before it names those who do not leave. */
 #define PATIENCE (5 * WEFT_SEC)
@@ -180,19 +179,9 @@ static void on_terminate(void *arg)
     interrupted(arg, SIGTERM);
 }
 
-static bool has_action(const struct weft_sys *sys, int signal, void (*handler)(int))
-{
-    struct sigaction now;
-    memset(&now, 0, sizeof now);
-    if (sys->sigaction(sys, signal, NULL, &now) < 0)
-        return false;
-    weft__last_see_through(&now);
-    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler;
-}
-
 static bool has_default_action(const struct run *run, int signal)
 {
-    return has_action(run->sys, signal, SIG_DFL);
+    return weft__signal_meets(run->sys, signal, SIG_DFL);
 }
 
 static void on_quit(void *arg);
@@ -218,15 +207,6 @@ static void on_pipe(int signal)
     (void)signal;
 }
 
-static int set_pipe_action(const struct weft_sys *sys, void (*handler)(int))
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
-    action.sa_flags = SA_RESTART | SA_ONSTACK;
-    return sys->sigaction(sys, SIGPIPE, &action, NULL);
-}
-
 static void name_task(const struct weft__coro *coro, const char **ret_name, const char **ret_site)
 {
     const struct weft_task *task = weft__container(coro, struct weft_task, coro);
@@ -246,7 +226,7 @@ static void touch_process(struct run *run)
     if (!(run->flags & WEFT_RUN_NO_DUMP))
         arm_quit(run);
     if (!(run->flags & WEFT_RUN_NO_SIGPIPE) && has_default_action(run, SIGPIPE))
-        run->pipe_ignored = set_pipe_action(sys, on_pipe) == 0;
+        run->pipe_ignored = weft__signal_handle(sys, SIGPIPE, on_pipe, 0) == 0;
     if (!(run->flags & WEFT_RUN_NO_OVERFLOW) && has_default_action(run, SIGSEGV))
         run->overflow = weft__overflow_begin(sys, name_task, &run->overflow_thread) == 0;
 }
@@ -255,8 +235,8 @@ static void touch_process(struct run *run)
 static void restore_process(struct run *run)
 {
     const struct weft_sys *sys = run->sys;
-    if (run->pipe_ignored && has_action(sys, SIGPIPE, on_pipe))
-        (void)set_pipe_action(sys, SIG_DFL);
+    if (run->pipe_ignored && weft__signal_meets(sys, SIGPIPE, on_pipe))
+        (void)weft__signal_handle(sys, SIGPIPE, SIG_DFL, 0);
     if (run->overflow)
         weft__overflow_end(&run->overflow_thread);
 }

@@ -10,8 +10,6 @@
 #include "base/assert.h"
 #include "os/terminal/terminal.h"
 
-#include <string.h>
-
 /** How many terminals need the handlers. */
 static unsigned handlers_needed;
 
@@ -28,20 +26,7 @@ __attribute__((destructor)) static void put_back_at_exit(void)
 /** While the handler runs all is blocked but SIGTTOU, see weft__terminals_set_again. */
 static void set_stop_action(const struct weft_sys *sys, void (*handler)(int))
 {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
-    action.sa_flags = SA_RESTART | SA_ONSTACK;
-    sigfillset(&action.sa_mask);
-    sigdelset(&action.sa_mask, SIGTTOU);
-    (void)weft__sys_call(sys, sigaction, SIGTSTP, &action, NULL);
-}
-
-static bool has_stop_action(const struct weft_sys *sys, void (*handler)(int))
-{
-    struct sigaction now;
-    return weft__sys_call(sys, sigaction, SIGTSTP, NULL, &now) == 0 &&
-           !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler;
+    (void)weft__signal_handle(sys, SIGTSTP, handler, SIGTTOU);
 }
 
 static void on_stop(int signal)
@@ -68,7 +53,7 @@ void weft__terminal_need_handlers(const struct weft_sys *sys)
     if (handlers_needed++ > 0)
         return;
     weft__last_begin(sys, weft__terminals_put_back);
-    if (has_stop_action(sys, SIG_DFL))
+    if (weft__signal_meets(sys, SIGTSTP, SIG_DFL))
         set_stop_action(sys, on_stop);
 }
 
@@ -77,6 +62,6 @@ void weft__terminal_drop_handlers(const struct weft_sys *sys)
     if (--handlers_needed > 0)
         return;
     weft__last_end(sys);
-    if (has_stop_action(sys, on_stop))
+    if (weft__signal_meets(sys, SIGTSTP, on_stop))
         set_stop_action(sys, SIG_DFL);
 }
