@@ -2,8 +2,9 @@
 /*
  * weft/transport.h: transports and protocols, the callback tier of connections
  *
- * A transport moves bytes; a protocol is told what came. Nothing here waits and nothing needs a
- * task: a loop and callbacks are enough. The model is asyncio's, and so is the order of callbacks:
+ * A transport moves bytes; a protocol is told what came. Nothing needs a task: a loop and callbacks
+ * are enough, but for two calls that tasks make, weft_transport_connect_host and
+ * weft_subprocess_exec. The model is asyncio's, and so is the order of callbacks:
  *
  *     connection_made ─▶ data_received* ─▶ eof_received? ─▶ connection_lost
  *                        (or get_buffer, buffer_updated)     once, always, last
@@ -40,6 +41,7 @@
 
 WEFT_BEGIN
 
+struct weft_connect_options;
 struct weft_stream;
 struct weft_stream_options;
 
@@ -127,16 +129,32 @@ struct weft_transport_options {
 /* Connecting. */
 
 /**
- * Connects to a TCP or Unix address. When that is done, the factory is called, then the protocol's
- * connection_made, then *ret finishes with the transport as its value; or with the error, and the
- * factory was not called. The future's reference is the caller's; cancelling it ends the attempt,
- * or the connection if it was just made. `options` NULL: defaults. Plain. -ENOMEM, -EMFILE,
- * -ENFILE, -EAFNOSUPPORT; errors of bind(2) for `options->local`.
+ * Connects to a TCP or Unix address; by name: weft_transport_connect_host. When that is done, the
+ * factory is called, then the protocol's connection_made, then *ret finishes with the transport as
+ * its value; or with the error, and the factory was not called. The future's reference is the
+ * caller's; cancelling it ends the attempt, or the connection if it was just made. `options` NULL:
+ * defaults. Plain. -ENOMEM, -EMFILE, -ENFILE, -EAFNOSUPPORT; errors of bind(2) for
+ * `options->local`.
  */
 WEFT_API int weft_loop_create_connection(struct weft_loop *loop, const struct weft_address *address,
                                          const struct weft_transport_options *options,
                                          weft_protocol_factory *factory, void *arg,
                                          struct weft_future **ret);
+
+/**
+ * Connects by name, for tasks: looks the host up, tries its addresses and takes the first that
+ * answers, as weft_tcp_connect_host, then does what weft_loop_create_connection does. When it
+ * returns, connection_made has been called, and *ret (which may be NULL) is the transport. `how`
+ * and `options` NULL: defaults; `options->local` is not looked at, `how` has several. Waiting: 0,
+ * or with *ret untouched: the error of the look-up, of connecting, or of the factory; -ENOMEM; what
+ * connection_lost gets, in the place of 0 -WEFT_ECLOSED, when the connection is over already;
+ * -ECANCELED, the attempt was ended, or the connection closed that was just made.
+ */
+WEFT_API WEFT_MUST_CHECK int
+weft_transport_connect_host(const char *host, const char *port,
+                            const struct weft_connect_options *how,
+                            const struct weft_transport_options *options,
+                            weft_protocol_factory *factory, void *arg, struct weft_transport **ret);
 
 /**
  * Makes a transport of a stream socket that is connected already. connection_made is scheduled.
@@ -304,10 +322,9 @@ WEFT_API int weft_stream_from_transport(struct weft_transport *transport,
 
 /**
  * Makes a transport of a stream over one socket, which it frees; see
- * weft_loop_connect_accepted_socket. So a connection made by name (weft_connect_host) becomes a
- * transport. `ret` may be NULL. Plain. Failed, the stream stays: -ENOTEMPTY it holds bytes, -EBUSY
- * a task uses it, -ENOTSUP it is no socket, -WEFT_ECLOSED, -ENOMEM; what the factory returns, but a
- * protocol that was given is not told of a failure that came after it.
+ * weft_loop_connect_accepted_socket. `ret` may be NULL. Plain. Failed, the stream stays: -ENOTEMPTY
+ * it holds bytes, -EBUSY a task uses it, -ENOTSUP it is no socket, -WEFT_ECLOSED, -ENOMEM; what the
+ * factory returns, but a protocol that was given is not told of a failure that came after it.
  */
 WEFT_API int weft_transport_from_stream(struct weft_stream *stream,
                                         const struct weft_transport_options *options,

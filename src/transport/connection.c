@@ -6,10 +6,13 @@
  * end it: the kernel's answer, a cancellation of the future, and the end of the loop. A socket that
  * is connected gets its protocol from the factory, and the future goes with the transport, which
  * finishes it when connection_made has been called.
+ *
+ * By name a task connects, with the calls that tasks have, and waits for such a future at the end.
  */
 #include "transport/internal.h"
 
 #include <string.h>
+#include <weft/resolve.h>
 
 /** An attempt. */
 struct attempt {
@@ -263,4 +266,55 @@ int weft_loop_create_connection(struct weft_loop *loop, const struct weft_addres
     }
     *ret = future;
     return 0;
+}
+
+/* --- By name ------------------------------------------------------------------------------- */
+
+/** Waits until connection_made has been called, which finishes `made`. The caller has a reference
+ *  to both. */
+static int await_made(struct weft_transport *transport, struct weft_future *made)
+{
+    transport->waiter = weft_future_ref(made);
+    int rc = weft_future_wait(made, NULL, NULL);
+    if (rc < 0)
+        weft_transport_close(transport);
+    else if (transport->state == WEFT__TRANSPORT_LOST || transport->state == WEFT__TRANSPORT_GONE)
+        rc = transport->lost_code < 0 ? transport->lost_code : -WEFT_ECLOSED;
+    return rc;
+}
+
+/** Makes a transport of a socket that is connected, which is closed if that fails. */
+static int connect_made(struct weft_loop *loop, int fd,
+                        const struct weft_transport_options *options,
+                        weft_protocol_factory *factory, void *arg, struct weft_transport **ret)
+{
+    struct weft_transport *transport;
+    struct weft_future *made;
+    int rc = weft_future_new(loop, &made);
+    if (rc == 0) {
+        rc = weft_loop_connect_accepted_socket(loop, fd, options, factory, arg, &transport);
+        if (rc < 0)
+            weft_future_unref(made);
+    }
+    if (rc < 0) {
+        (void)weft_close(fd);
+        return rc;
+    }
+    weft_transport_ref(transport);
+    rc = await_made(transport, made);
+    weft_future_unref(made);
+    weft_transport_unref(transport);
+    if (rc == 0 && ret)
+        *ret = transport;
+    return rc;
+}
+
+int weft_transport_connect_host(const char *host, const char *port,
+                                const struct weft_connect_options *how,
+                                const struct weft_transport_options *options,
+                                weft_protocol_factory *factory, void *arg,
+                                struct weft_transport **ret)
+{
+    int fd = weft_tcp_connect_host(host, port, how);
+    return fd < 0 ? fd : connect_made(weft_loop_current(), fd, options, factory, arg, ret);
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -527,6 +528,41 @@ static int documented_bridge(int rc, int code)
 TEST_EACH_ENGINE(bridges_end_whatever_fails)
 {
     static const struct fault_sweep sweep = {"transport_bridges", run_bridges, documented_bridge};
+    sweep_rare(&sweep);
+}
+
+static const struct weft_transport_options unreported = {.accept_failed = no_report};
+
+/** A connection by name, whose look-up needs none, and its end. */
+FAULT_PROGRAM(connection_by_name)
+{
+    struct weft_loop *loop = weft_loop_current();
+    struct weft_protocol_server *server;
+    struct weft_transport *transport;
+    struct weft_address address;
+    char port[8];
+    int rc = weft_address_parse("127.0.0.1:0", &address);
+
+    if (rc == 0)
+        rc = weft_loop_create_server(loop, &address, &unreported, take_nothing, NULL, &server);
+    if (rc < 0)
+        return rc;
+    rc = weft_protocol_server_address(server, &address);
+    snprintf(port, sizeof port, "%u", weft_address_port(&address));
+    if (rc == 0)
+        rc = weft_transport_connect_host("127.0.0.1", port, NULL, NULL, take_nothing, NULL,
+                                         &transport);
+    if (rc == 0)
+        weft_transport_abort(transport);
+    weft_protocol_server_close(server);
+    weft_protocol_server_abort_clients(server);
+    weft_protocol_server_unref(server);
+    return rc;
+}
+
+TEST_EACH_ENGINE(a_connection_by_name_ends_whatever_fails)
+{
+    static const struct fault_sweep sweep = {"transport_host", run_connection_by_name, documented};
     sweep_rare(&sweep);
 }
 

@@ -7,8 +7,11 @@
  */
 #include "transport_test.h"
 
+#include "task_body.h"
+
 #include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <weft/resolve.h>
 
 /** What a factory gives out, in order. */
 static struct {
@@ -262,6 +265,117 @@ TASK_TEST(tcp_connections_do_not_delay_unless_asked_to)
     end_server(server);
     until_lost(&a);
     until_lost(&b);
+}
+
+/* --- By name --------------------------------------------------------------------------------- */
+
+/** The port of an address, as a text. */
+static const char *port_of(const struct weft_address *address)
+{
+    static char text[8];
+    snprintf(text, sizeof text, "%u", weft_address_port(address));
+    return text;
+}
+
+TASK_TEST(a_host_leads_to_a_transport_whose_protocol_was_told_of_it)
+{
+    struct witness a = {.letter = 'a'};
+    struct weft_transport *transport = NULL;
+    struct weft_address address, peer;
+    struct weft_protocol_server *server = serve(NULL, &address);
+    CHECK_EQ(weft_transport_connect_host("127.0.0.1", port_of(&address), NULL, NULL, bear_witness,
+                                         &a, &transport),
+             0);
+    CHECK(transport == a.transport && transport != NULL);
+    CHECK_EQ(weft_transport_peer_address(transport, &peer), 0);
+    CHECK(weft_address_equal(&peer, &address));
+    until_guests(1);
+    CHECK_EQ(weft_transport_write(guests.each[0].transport, "hello", 5), 0);
+    until_bytes(&a, 5);
+    CHECK_EQ(weft_transport_connect_host("127.0.0.1", port_of(&address), NULL, NULL, welcome_guest,
+                                         NULL, NULL),
+             0);
+    end_server(server);
+    until_lost(&a);
+}
+
+WORLD_TEST(a_name_leads_to_a_transport_over_the_first_address_that_answers)
+{
+    struct witness a = {.letter = 'a'};
+    struct weft_transport *transport;
+    struct weft_address peer, expected = address_of("192.0.2.2:80");
+    int listener = weft_tcp_listen(&expected, 0);
+    CHECK_OK(listener);
+    CHECK_EQ(weft_testing_name_add(NULL, "example.org", "2001:db8::1"), 0);
+    CHECK_EQ(weft_testing_name_add(NULL, "example.org", "192.0.2.2"), 0);
+    CHECK_EQ(
+        weft_transport_connect_host("example.org", "80", NULL, NULL, bear_witness, &a, &transport),
+        0);
+    CHECK_STORY("a:made");
+    CHECK_EQ(weft_transport_peer_address(transport, &peer), 0);
+    CHECK(weft_address_equal(&peer, &expected));
+    weft_transport_close(transport);
+    until_lost(&a);
+    CHECK_EQ(weft_close(listener), 0);
+}
+
+TASK_TEST(without_a_connection_by_name_there_is_a_code_and_nothing_is_open)
+{
+    struct witness a = {.letter = 'a', .made_code = -EPROTO};
+    struct weft_transport *transport = NULL;
+    struct weft_address address;
+    struct weft_protocol_server *server = serve(NULL, &address);
+    const char *port = port_of(&address);
+    CHECK_ERR(weft_transport_connect_host(NULL, port, NULL, NULL, bear_witness, &a, &transport),
+              -EINVAL);
+    CHECK_ERR(weft_transport_connect_host("127.0.0.1", port, NULL, NULL, refuse_protocol, NULL,
+                                          &transport),
+              -ECONNABORTED);
+    story[0] = 0;
+    CHECK_ERR(
+        weft_transport_connect_host("127.0.0.1", port, NULL, NULL, bear_witness, &a, &transport),
+        -EPROTO);
+    until_lost(&a);
+    CHECK_ERR(a.code, -EPROTO);
+    a = (struct witness){.letter = 'a', .in_made = weft_transport_close};
+    CHECK_ERR(
+        weft_transport_connect_host("127.0.0.1", port, NULL, NULL, bear_witness, &a, &transport),
+        -WEFT_ECLOSED);
+    until_lost(&a);
+    end_server(server);
+    a = (struct witness){.letter = 'a'};
+    CHECK_ERR(
+        weft_transport_connect_host("127.0.0.1", port, NULL, NULL, bear_witness, &a, &transport),
+        -ECONNREFUSED);
+    CHECK(transport == NULL && a.losses == 0);
+}
+
+/** The scope that cancel_scope ends. */
+static struct weft_scope *around;
+
+static void cancel_scope(struct weft_transport *transport)
+{
+    (void)transport;
+    weft_scope_cancel(around, -EINTR);
+}
+
+TASK_TEST(a_connection_by_name_that_is_cancelled_when_it_was_made_is_closed)
+{
+    struct witness a = {.letter = 'a', .in_made = cancel_scope};
+    struct weft_transport *transport = NULL;
+    struct weft_address address;
+    struct weft_protocol_server *server = serve(NULL, &address);
+    struct weft_scope s;
+    around = &s;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_ERR(weft_transport_connect_host("127.0.0.1", port_of(&address), NULL, NULL, bear_witness,
+                                          &a, &transport),
+              -ECANCELED);
+    CHECK_ERR(weft_scope_exit(&s, 0), -EINTR);
+    until_lost(&a);
+    CHECK_EQ(a.code, 0);
+    CHECK(transport == NULL);
+    end_server(server);
 }
 
 /* --- Servers --------------------------------------------------------------------------------- */
