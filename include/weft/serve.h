@@ -54,8 +54,10 @@
  *     counted. The connections that exist do not notice.
  *
  * Unix sockets: a path that is in the way is removed only if it is a socket of our own user at
- * which nobody listens; else -EADDRINUSE. When it closes, a server removes the path that it made,
- * and only if that still leads to its socket, so that a newer server's is left alone.
+ * which nobody listens; else -EADDRINUSE. Of servers that start at the same time over one path, one
+ * gets it (in one network namespace, and unless somebody holds the lock for longer than a second,
+ * which is an abstract Unix name). When it closes, a server removes the path that it made, and only
+ * if that still leads to its socket, so that a newer server's is left alone.
  *
  * All calls are for the thread of the server's loop; more processors are used by more loops
  * (weft_serve_loops). A server lives as long as the scope it was

@@ -127,6 +127,10 @@ void weft__listeners_give_back(struct weft_server *server);
 /** Closes a listener, and removes its path if it is still ours. The first failure. */
 int weft__listener_close(struct weft__listener *listener);
 
+/** Keeps others from opening a server at the same path until the unlock: 0, *ret is for that one,
+ *  -1 where there is no path or no lock to be had; -ECANCELED, unlocked. Waits a second at most. */
+int weft__path_lock(const struct weft_address *address, int *ret);
+void weft__path_unlock(int lock);
 /** bind(2) to a Unix address, over a stale path too; *ret is the path that came of it. */
 int weft__path_bind(int fd, const struct weft_address *address,
                     const struct weft_serve_options *options, struct weft__path_id *ret);

@@ -39,7 +39,8 @@ static int set_options(int fd, int family, unsigned flags)
     return rc;
 }
 
-static int bind_and_listen(struct weft__listener *listener, const struct weft_address *address)
+static int bind_and_listen_locked(struct weft__listener *listener,
+                                  const struct weft_address *address)
 {
     const struct weft_serve_options *options = &listener->server->options;
     int family = address->of.any.sa_family;
@@ -50,6 +51,16 @@ static int bind_and_listen(struct weft__listener *listener, const struct weft_ad
     if (rc == 0)
         rc = weft_listen(listener->fd, options->backlog);
     return rc < 0 ? rc : weft_local_address(listener->fd, &listener->address);
+}
+
+static int bind_and_listen(struct weft__listener *listener, const struct weft_address *address)
+{
+    int lock;
+    int rc = weft__path_lock(address, &lock);
+    if (rc == 0)
+        rc = bind_and_listen_locked(listener, address);
+    weft__path_unlock(lock);
+    return rc;
 }
 
 static int open_address(struct weft_server *server, const struct weft_address *address)

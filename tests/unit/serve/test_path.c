@@ -86,6 +86,129 @@ PATH_TEST(a_stale_path_of_ours_is_replaced)
     CHECK_EQ(weft_scope_exit(&s, 0), 0);
 }
 
+/* Two servers at once: as soon as one has bound, and before it listens, the other one begins. */
+
+/** The table of the kernel, with a listen of our own. */
+static struct weft_sys meddled;
+/** Set when the first server is about to listen. */
+static struct weft_event bound;
+/** What became of the other one; positive: it has not ended. */
+static int other_result;
+
+static int listen_late(const struct weft_sys *sys, int fd, int backlog)
+{
+    (void)sys;
+    if (!weft_event_is_set(&bound)) {
+        weft_event_set(&bound);
+        /* More turns than the other one needs where nothing makes it wait. */
+        for (int i = 0; i < 20; i++)
+            CHECK_EQ(weft_sleep(WEFT_MS), 0);
+    }
+    return weft_sys_default.listen(&weft_sys_default, fd, backlog);
+}
+
+static int open_other(void *arg)
+{
+    struct weft_serve_options options = {.address = address};
+    struct weft_server *server;
+    CHECK_EQ(weft_event_wait(&bound), 0);
+    other_result = weft_server_open(arg, &options, swallow, NULL, &server);
+    return 0;
+}
+
+static int open_two(void *arg)
+{
+    struct weft_scope s;
+    struct weft_serve_options options = {.address = address};
+    (void)arg;
+    weft_event_init(&bound);
+    other_result = 1;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    CHECK_EQ(weft_go_fn(&s, open_other, &s), 0);
+    struct weft_server *server = open_with(&s, options, echo, NULL, NULL);
+    while (other_result > 0)
+        CHECK_EQ(weft_sleep(WEFT_MS), 0);
+    CHECK_ERR(other_result, -EADDRINUSE);
+    check_served();
+    CHECK_EQ(weft_server_close(server), 0);
+    CHECK(!exists());
+    return weft_scope_exit(&s, 0);
+}
+
+static void open_two_meddled(void)
+{
+    struct weft_loop_options options = {.backend = test_engine(), .sys = &meddled};
+    struct weft_loop *loop = NULL;
+    meddled = weft_sys_default;
+    meddled.listen = listen_late;
+    CHECK_OK(weft_loop_create(&options, &loop));
+    CHECK_EQ(weft_loop_run_task(loop, open_two, NULL), 0);
+    CHECK_EQ(weft_loop_free(loop), 0);
+}
+
+TEST_EACH_ENGINE(of_two_that_start_at_once_over_a_free_path_one_serves)
+{
+    make_folder();
+    open_two_meddled();
+    remove_folder();
+}
+
+static int leave_stale_stream(void *arg)
+{
+    (void)arg;
+    leave_stale(SOCK_STREAM);
+    return 0;
+}
+
+TEST_EACH_ENGINE(of_two_that_start_at_once_over_a_stale_path_one_serves)
+{
+    make_folder();
+    CHECK_EQ(run_program(leave_stale_stream), 0);
+    open_two_meddled();
+    remove_folder();
+}
+
+/** Takes the lock of the path away from servers. */
+static int hold_lock(void)
+{
+    struct stat file;
+    char name[128];
+    CHECK_EQ(stat(folder, &file), 0);
+    snprintf(name, sizeof name, "unix:@weft-path/%llx/%llx/socket", (unsigned long long)file.st_dev,
+             (unsigned long long)file.st_ino);
+    struct weft_address at = address_of(name);
+    int fd = weft_socket(AF_UNIX, SOCK_DGRAM, 0);
+    CHECK_OK(fd);
+    CHECK_EQ(weft_bind(fd, &at), 0);
+    return fd;
+}
+
+PATH_TEST(who_waits_for_the_lock_can_be_cancelled)
+{
+    struct weft_scope s;
+    struct weft_serve_options options = {.address = address};
+    struct weft_server *server = NULL;
+    int fd = hold_lock();
+    weft_scope_enter(&s, 20 * WEFT_MS);
+    CHECK_ERR(weft_server_open(&s, &options, echo, NULL, &server), -ECANCELED);
+    CHECK(!exists());
+    CHECK_ERR(weft_scope_exit(&s, 0), -ETIMEDOUT);
+    CHECK_EQ(weft_close(fd), 0);
+}
+
+PATH_TEST(a_lock_that_a_stranger_keeps_stops_no_server)
+{
+    struct weft_scope s;
+    int fd = hold_lock();
+    weft_scope_enter(&s, WEFT_FOREVER);
+    struct weft_serve_options options = {.address = address};
+    struct weft_server *server = open_with(&s, options, echo, NULL, NULL);
+    check_served();
+    CHECK_EQ(weft_server_close(server), 0);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+    CHECK_EQ(weft_close(fd), 0);
+}
+
 PATH_TEST(a_path_where_somebody_listens_stays)
 {
     struct weft_scope s;
