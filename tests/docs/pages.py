@@ -2,9 +2,9 @@
 """pages.py: what the tests of the documentation share.
 
 Reading pages (their blocks of code, the comments before them, their links and headings), building
-a C text against the library of the build under test, running a program, hiding what differs from
-run to run, and printing TAP. The build comes from the environment, as tools/run_tests.py sets it:
-WEFT_BUILD, WEFT_PRESET, CC, ENGINE.
+a C text against the library of the build under test, running a program, and hiding what differs
+from run to run. The build comes from the environment, as tools/run_tests.py sets it: WEFT_BUILD,
+WEFT_PRESET, CC, ENGINE.
 """
 
 import os
@@ -14,6 +14,10 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from tap import Tap  # noqa: E402, pylint: disable=wrong-import-position,unused-import
+
 BUILD = os.environ.get("WEFT_BUILD", "build/dev")
 PRESET = os.environ.get("WEFT_PRESET", "dev")
 COMPILER = os.environ.get("CC", "gcc").split()
@@ -152,28 +156,3 @@ def masked(text):
     for pattern, name in VARYING:
         text = re.sub(pattern, name, text)
     return "\n".join(line.rstrip() for line in text.strip("\n").split("\n"))
-
-
-class Tap:
-    """Collects checks and prints them as TAP at the end."""
-
-    def __init__(self):
-        self.lines, self.count, self.failed = [], 0, 0
-
-    def check(self, name, good, detail=""):
-        self.count += 1
-        self.failed += not good
-        self.lines.append(f"{'ok' if good else 'not ok'} {self.count} - docs/{name}")
-        if not good:
-            self.lines += [f"# {line}" for line in str(detail).strip().split("\n")]
-
-    def same(self, name, got, expected):
-        self.check(name, got == expected, f"expected:\n{expected}\ngot:\n{got}")
-
-    def skip(self, name, reason):
-        self.count += 1
-        self.lines.append(f"ok {self.count} - docs/{name} # SKIP {reason}")
-
-    def end(self):
-        print(f"1..{self.count}", *self.lines, sep="\n")
-        sys.exit(1 if self.failed else 0)

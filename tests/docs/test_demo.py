@@ -103,7 +103,7 @@ def check_two_at_once(tap):
 
 
 def main():
-    tap = pages.Tap()
+    tap = pages.Tap("docs")
     if pages.PRESET == "tsan":
         # Its servers end by SIGTERM. ThreadSanitizer defers a signal until the fiber in which it
         # came is inside libc again; a server that waits in another fiber never hears of it.

@@ -135,7 +135,7 @@ def check_echo_argument(tap):
 
 def main():
     os.chdir(pages.ROOT)
-    tap = pages.Tap()
+    tap = pages.Tap("docs")
     check_outputs(tap)
     check_overflow(tap)
     check_replay(tap)

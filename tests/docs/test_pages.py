@@ -108,7 +108,7 @@ def check_compile_line(tap):
 
 
 def main():
-    tap = pages.Tap()
+    tap = pages.Tap("docs")
     check_readme(tap)
     check_compile_line(tap)
     check_code(tap)

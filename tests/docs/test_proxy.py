@@ -342,7 +342,7 @@ def check_usage(tap):
 
 def main():
     os.chdir(pages.ROOT)
-    tap = pages.Tap()
+    tap = pages.Tap("docs")
     if pages.PRESET == "tsan":
         tap.skip("proxy", "ThreadSanitizer keeps a signal for the fiber in which it came")
         tap.end()

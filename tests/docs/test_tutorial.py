@@ -39,7 +39,7 @@ def check_step(tap, number, folder):
 
 
 def main():
-    tap = pages.Tap()
+    tap = pages.Tap("docs")
     with tempfile.TemporaryDirectory() as folder:
         for number in steps():
             check_step(tap, number, folder)

@@ -22,9 +22,10 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", ".."))
-sys.path.insert(0, os.path.join(ROOT, "tools"))
+sys.path[0:0] = [os.path.join(ROOT, "tools"), os.path.join(ROOT, "tests", "support")]
 
 import install  # noqa: E402, pylint: disable=wrong-import-position
+import tap  # noqa: E402, pylint: disable=wrong-import-position
 
 CC = os.environ.get("CC", "gcc").split()
 CXX = CC[:-1] + [re.sub(r"clang", "clang++", CC[-1]) if "clang" in CC[-1] else
@@ -36,16 +37,12 @@ FOREIGN = re.compile(r"MAKE|MFLAGS|PKG_CONFIG|CMAKE|(DESTDIR|PREFIX|LIBDIR|INCLU
 CLEAN = {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
 
 
-class Failed(Exception):
-    """A command failed; the text is what it said."""
-
-
 def run(*command, **environment):
-    """Runs a command in the checkout; returns its output."""
+    """Runs a command in the checkout; returns its output. One that fails ends the test."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           cwd=ROOT, env={**CLEAN, **environment}, check=False)
     if done.returncode != 0:
-        raise Failed(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}")
+        raise tap.Failed(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}")
     return done.stdout
 
 
@@ -254,7 +251,7 @@ def find_package_keeps_to_compatible_versions(place):
             place.cmake(f"wanted-{wanted}", "C", f"-DCMAKE_PREFIX_PATH={place.prefix}",
                         f"-DWEFT_WANTED={wanted}")
             found = True
-        except Failed:
+        except tap.Failed:
             found = False
         if found != fits:
             complaints.append(f"{wanted}: {'found' if found else 'not found'}")
@@ -315,26 +312,10 @@ def reason_to_skip():
 
 
 def main():
-    print(f"1..{len(TESTS)}")
     reason = reason_to_skip()
-    failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        place = None if reason else Place(folder)
-        for number, test in enumerate(TESTS, 1):
-            name = f"{number} - install/{test.__name__}"
-            if reason:
-                print(f"ok {name} # SKIP {reason}")
-                continue
-            try:
-                complaints = test(place)
-            except Failed as failure:
-                complaints = str(failure).splitlines()
-            failed += bool(complaints)
-            print(f"{'not ok' if complaints else 'ok'} {name}")
-            for complaint in complaints:
-                print(f"# {complaint}")
-    return 1 if failed else 0
+        tap.run("install", TESTS, None if reason else Place(folder), skip=reason)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

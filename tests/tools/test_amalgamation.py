@@ -16,8 +16,9 @@ import sys
 import tempfile
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-sys.path.insert(0, os.path.join(ROOT, "tools"))
+sys.path[0:0] = [os.path.join(ROOT, "tools"), os.path.join(ROOT, "tests", "support")]
 
+import tap  # noqa: E402, pylint: disable=wrong-import-position
 import tidy  # noqa: E402, pylint: disable=wrong-import-position
 
 CC = os.environ.get("CC", "gcc").split()
@@ -176,25 +177,14 @@ TESTS = (one_command_compiles_it, no_warning_comes_of_it, the_portable_switch_is
 
 
 def main():
-    print(f"1..{len(TESTS)}")
     reason = None
     if os.environ.get("WEFT_PRESET", "dev") not in ("dev", "amalgamation"):
         reason = "the two files are compiled alone with PRESET=dev and PRESET=amalgamation"
-    failed = 0
     with tempfile.TemporaryDirectory() as folder:
         status, said = (0, "") if reason else amalgamate(folder)
-        for number, test in enumerate(TESTS, 1):
-            name = f"{number} - tools/test_amalgamation/{test.__name__}"
-            if reason:
-                print(f"ok {name} # SKIP {reason}")
-                continue
-            complaints = test(folder) if status == 0 else said.splitlines()
-            failed += bool(complaints)
-            print(f"{'not ok' if complaints else 'ok'} {name}")
-            for complaint in complaints:
-                print(f"# {complaint}")
-    return 1 if failed else 0
+        tests = [(test.__name__, lambda _: [f"status {status}", said]) for test in TESTS]
+        tap.run("tools/test_amalgamation", tests if status else TESTS, folder, skip=reason)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

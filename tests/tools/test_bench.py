@@ -14,13 +14,14 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", ".."))
-sys.path.insert(0, os.path.join(ROOT, "bench"))
+sys.path[0:0] = [os.path.join(ROOT, "bench"), os.path.join(ROOT, "tests", "support")]
 sys.dont_write_bytecode = True
 
 import figures  # noqa: E402, pylint: disable=wrong-import-position
 import instructions  # noqa: E402, pylint: disable=wrong-import-position
 import run  # noqa: E402, pylint: disable=wrong-import-position
 import systems  # noqa: E402, pylint: disable=wrong-import-position
+import tap  # noqa: E402, pylint: disable=wrong-import-position
 
 
 def measured():
@@ -101,23 +102,17 @@ def every_path_has_a_committed_count():
     return complaints + ([] if keys and tolerance else ["no counts, or no tolerance"])
 
 
+TESTS = (a_figure_is_the_median_with_its_range_and_its_ratio_to_weft,
+         the_files_have_what_was_measured_and_nothing_else,
+         absent_peers_are_named_in_one_line_with_the_command_that_installs_them,
+         each_peer_takes_part_in_benches_that_exist_and_its_packages_are_listed,
+         a_count_beyond_the_tolerance_fails_in_both_directions,
+         every_path_has_a_committed_count)
+
+
 def main():
-    tests = (a_figure_is_the_median_with_its_range_and_its_ratio_to_weft,
-             the_files_have_what_was_measured_and_nothing_else,
-             absent_peers_are_named_in_one_line_with_the_command_that_installs_them,
-             each_peer_takes_part_in_benches_that_exist_and_its_packages_are_listed,
-             a_count_beyond_the_tolerance_fails_in_both_directions,
-             every_path_has_a_committed_count)
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        complaints = test()
-        failed += bool(complaints)
-        print(f"{'not ok' if complaints else 'ok'} {number} - tools/test_bench/{test.__name__}")
-        for complaint in complaints:
-            print(f"# {complaint}")
-    return 1 if failed else 0
+    tap.run("tools/test_bench", TESTS)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

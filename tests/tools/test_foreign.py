@@ -11,8 +11,12 @@ import subprocess
 import sys
 import tempfile
 
-RUNNER = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
-                                       "tools", "run_tests.py"))
+ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+
+import tap  # noqa: E402, pylint: disable=wrong-import-position
+
+RUNNER = os.path.join(ROOT, "tools", "run_tests.py")
 SKIPS = "echo '1..1'; echo 'ok 1 - a # SKIP no rings'"
 # What tests/support/main.c does with the variable.
 LEAVES_OUT = ("echo '1..1'; test \"$TEST_SKIPS\" = \"a*\tbecause\" && "
@@ -38,7 +42,6 @@ CASES = [
 
 
 def check_case(skips, script, status, last_line, part):
-    """What is wrong, or nothing."""
     with tempfile.TemporaryDirectory() as folder:
         os.mkdir(os.path.join(folder, "tests"))
         for name, text in (("foreign_skips.txt", skips), ("test_case.sh", script + "\n")):
@@ -49,20 +52,13 @@ def check_case(skips, script, status, last_line, part):
     lines = done.stdout.splitlines() or [""]
     right = done.returncode == status and (part is None or
                                            (lines[-1] == last_line and part in done.stdout))
-    return "" if right else f"exit status {done.returncode}, output:\n{done.stdout}{done.stderr}"
+    return [] if right else [f"exit status {done.returncode}, output:\n{done.stdout}{done.stderr}"]
 
 
 def main():
-    failed = 0
-    print(f"1..{len(CASES)}")
-    for number, (name, *case) in enumerate(CASES, 1):
-        complaint = check_case(*case)
-        failed += bool(complaint)
-        print(f"{'not ok' if complaint else 'ok'} {number} - tools/test_foreign/{name}")
-        for line in complaint.splitlines():
-            print(f"# | {line}")
-    return 1 if failed else 0
+    tap.run("tools/test_foreign", [(name, lambda case=case: check_case(*case))
+                                   for name, *case in CASES])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -18,6 +18,10 @@ import sys
 import tempfile
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+
+import tap  # noqa: E402, pylint: disable=wrong-import-position
+
 CC = os.environ.get("CC", "gcc").split()
 CXX = CC[:-1] + [re.sub(r"clang", "clang++", CC[-1]) if "clang" in CC[-1] else
                  re.sub(r"gcc|cc$", "g++", CC[-1])]
@@ -116,21 +120,8 @@ def reason_to_skip():
 
 
 def main():
-    tests = list(named_tests())
-    print(f"1..{len(tests)}")
-    reason = reason_to_skip()
-    failed = 0
-    for number, (name, test) in enumerate(tests, 1):
-        if reason:
-            print(f"ok {number} - tools/test_headers/{name} # SKIP {reason}")
-            continue
-        complaints = test()
-        failed += bool(complaints)
-        print(f"{'not ok' if complaints else 'ok'} {number} - tools/test_headers/{name}")
-        for complaint in complaints:
-            print(f"# {complaint.rstrip()}")
-    return 1 if failed else 0
+    tap.run("tools/test_headers", list(named_tests()), skip=reason_to_skip())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

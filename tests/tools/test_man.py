@@ -16,8 +16,9 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", ".."))
-sys.path.insert(0, os.path.join(ROOT, "tools"))
+sys.path[0:0] = [os.path.join(ROOT, "tools"), os.path.join(ROOT, "tests", "support")]
 
+import tap  # noqa: E402, pylint: disable=wrong-import-position
 import tidy  # noqa: E402, pylint: disable=wrong-import-position
 
 PLANTED = """/* SPDX-License-Identifier: MIT */
@@ -70,25 +71,15 @@ def a_call_that_does_not_say_is_reported(_pages):
     return [said] if "weft_planted_said" in said or not all(w in said for w in wanted) else []
 
 
+TESTS = (every_exported_symbol_has_a_page, groff_takes_every_page,
+         every_call_says_whether_it_waits, a_call_that_does_not_say_is_reported)
+
+
 def main():
-    tests = (every_exported_symbol_has_a_page, groff_takes_every_page,
-             every_call_says_whether_it_waits, a_call_that_does_not_say_is_reported)
-    failed = 0
-    print(f"1..{len(tests)}")
     with tempfile.TemporaryDirectory() as pages:
         man("--out", pages)
-        for number, test in enumerate(tests, 1):
-            complaints = test(pages)
-            name = f"tools/test_man/{test.__name__}"
-            if isinstance(complaints, str):
-                print(f"ok {number} - {name} # SKIP {complaints}")
-                continue
-            failed += bool(complaints)
-            print(f"{'not ok' if complaints else 'ok'} {number} - {name}")
-            for complaint in complaints:
-                print(f"# {complaint}")
-    return 1 if failed else 0
+        tap.run("tools/test_man", TESTS, pages)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,8 +13,12 @@ import subprocess
 import sys
 import tempfile
 
-RUNNER = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
-                                       "tools", "run_tests.py"))
+ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+
+import tap  # noqa: E402, pylint: disable=wrong-import-position
+
+RUNNER = os.path.join(ROOT, "tools", "run_tests.py")
 ABSENCE = "not: "  # before a part that the output must not have
 ABSENT = "echo '1..1'; echo 'ok 1 - a # SKIP absent peer program: nc'"
 
@@ -81,31 +85,23 @@ def is_in(part, output):
 
 
 def check_log():
-    """The file has every line of every program; returns what is wrong."""
+    """The file has every line of every program."""
     _, output, log = run_case("echo '1..1'; echo 'ok 1 - a'; echo '# = one: 3 fault points'", "")
     expected = "=== FOLDER/test_case.sh\n1..1\nok 1 - a\n# = one: 3 fault points\n"
     named = "every line of theirs is in FOLDER/tests.log" in output
-    return "" if log == expected and named else f"printed:\n{output}in the file:\n{log}"
+    return [] if log == expected and named else [f"printed:\n{output}in the file:\n{log}"]
 
 
 def check_case(script, ci, status, last_line, part):
     returned, output, _ = run_case(script, ci)
     right = returned == status and output.splitlines()[-1] == last_line and is_in(part, output)
-    return "" if right else f"exit status {returned}, output:\n{output}"
+    return [] if right else [f"exit status {returned}, output:\n{output}"]
 
 
 def main():
-    failed = 0
-    results = [(case[0], check_case(*case[1:])) for case in CASES]
-    results.append(("the_file_has_every_line", check_log()))
-    print(f"1..{len(results)}")
-    for number, (name, complaint) in enumerate(results, 1):
-        failed += bool(complaint)
-        print(f"{'not ok' if complaint else 'ok'} {number} - tools/test_run_tests/{name}")
-        for line in complaint.splitlines():
-            print(f"# | {line}")
-    return 1 if failed else 0
+    tests = [(name, lambda case=case: check_case(*case)) for name, *case in CASES]
+    tap.run("tools/test_run_tests", tests + [("the_file_has_every_line", check_log)])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -16,6 +16,11 @@ import subprocess
 import sys
 import tempfile
 
+ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+
+import tap  # noqa: E402, pylint: disable=wrong-import-position
+
 BUILD = os.environ.get("WEFT_BUILD", "build/dev")
 PRESET = os.environ.get("WEFT_PRESET", "dev")
 SANITIZED = PRESET in ("asan", "tsan")
@@ -108,21 +113,10 @@ def test_shared_library_has_no_writable_code():
 
 
 def main():
-    tests = [(name, function) for name, function in globals().items() if name.startswith("test_")]
-    failed = 0
-    print(f"1..{len(tests)}")
-    for number, (name, function) in enumerate(tests, 1):
-        complaints = function()
-        name = "tools/test_symbols/" + name[len("test_"):]
-        if isinstance(complaints, str):
-            print(f"ok {number} - {name} # SKIP {complaints}")
-            continue
-        failed += bool(complaints)
-        print(f"{'not ok' if complaints else 'ok'} {number} - {name}")
-        for complaint in complaints:
-            print(f"# {complaint}")
-    return 1 if failed else 0
+    tap.run("tools/test_symbols", [(name[len("test_"):], function)
+                                   for name, function in globals().items()
+                                   if name.startswith("test_")])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
