@@ -78,4 +78,42 @@ static inline int first_of(int before, int after)
     return before < 0 ? before : after;
 }
 
+/** A server's part and a client's. */
+struct fault_visit {
+    /** Takes one connection, and does with it what it must. */
+    int (*serve)(int listener);
+    /** Connects, and does the same. */
+    int (*visit)(const struct weft_address *server);
+    /** Where the server listens. */
+    int listener;
+};
+
+static inline int fault_serve(void *arg)
+{
+    const struct fault_visit *parts = arg;
+
+    return parts->serve(parts->listener);
+}
+
+/** Listens on a port of 127.0.0.1, serves in a task, visits, and closes. */
+static inline int fault_visit(int (*serve)(int listener),
+                              int (*visit)(const struct weft_address *server))
+{
+    struct weft_scope scope;
+    struct weft_address address;
+
+    CHECK_EQ(weft_address_parse("127.0.0.1:0", &address), 0);
+    struct fault_visit parts = {serve, visit, weft_tcp_listen(&address, 4)};
+    if (parts.listener < 0)
+        return parts.listener;
+    weft_scope_enter(&scope, WEFT_HOUR);
+    int rc = weft_local_address(parts.listener, &address);
+    if (rc == 0)
+        rc = weft_go_fn(&scope, fault_serve, &parts);
+    if (rc == 0)
+        rc = visit(&address);
+    rc = weft_scope_exit(&scope, rc);
+    return first_of(rc, weft_close(parts.listener));
+}
+
 #endif

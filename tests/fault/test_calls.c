@@ -21,29 +21,11 @@
 
 enum { BYTES = 3000 };
 
-/* The error itself, or it was dealt with, or what the other side of it sees: its peer went away.
- * What only says "again", or that a call is missing, must have been dealt with. */
+/* The error itself, or it was dealt with, or what the other side of it sees: its peer went away. */
 static int documented(int rc, int code)
 {
-    bool again = code == EINTR || code == EAGAIN || code == EBUSY || code == ECONNABORTED;
-    bool missing = code == ENOSYS || code == EOPNOTSUPP;
-
-    return rc == 0 || (!again && !missing && (rc == -code || rc == -ECONNRESET || rc == -EPIPE));
-}
-
-static void sweep_set(const struct fault_sweep *sweep, weft_testing_set set)
-{
-    test_limit(120);
-    fault_floor("calls", sweep, fault_sweep_errors(sweep, set & ~WEFT_TESTING_MEMORY));
-    fault_floor("allocations", sweep, fault_sweep(sweep, WEFT_TESTING_MEMORY, ENOMEM));
-}
-
-/* The same calls on every machine: guards are asked of madvise, whether it knows them or not. What
- * mprotect is told, where it must help out, is the affair of guards_by_mprotect. */
-static void sweep_calls(const struct fault_sweep *sweep)
-{
-    CHECK_EQ(setenv("WEFT_GUARD", "madvise", 1), 0);
-    sweep_set(sweep, WEFT_TESTING_ANY & ~WEFT_TESTING_SET(MPROTECT));
+    return rc == 0 ||
+           (!fault_must_be_dealt_with(code) && (rc == -code || rc == -ECONNRESET || rc == -EPIPE));
 }
 
 /* Closes; the first failure of before and now. */
@@ -72,7 +54,7 @@ TEST_EACH_ENGINE(a_loop_and_a_sleep)
 {
     static const struct fault_sweep sweep = {"sleep", run_sleep_a_little, documented};
 
-    sweep_calls(&sweep);
+    fault_sweep_calls(&sweep);
 }
 
 /* --- What few programs reach --------------------------------------------------------------------
@@ -97,7 +79,7 @@ TEST_EACH_ENGINE(a_choice_at_random)
 {
     static const struct fault_sweep sweep = {"random", run_choose_at_random, documented};
 
-    sweep_calls(&sweep);
+    fault_sweep_calls(&sweep);
 }
 
 /** Some start was refused because its stack would have had no guard. */
@@ -117,7 +99,7 @@ TEST_EACH_ENGINE(guards_by_mprotect)
     static const struct fault_sweep sweep = {"mprotect", run_sleep_a_little, documented_of_guards};
 
     CHECK_EQ(setenv("WEFT_GUARD", "mprotect", 1), 0);
-    sweep_set(&sweep, WEFT_TESTING_ANY);
+    fault_sweep_both(&sweep, WEFT_TESTING_ANY);
     CHECK(guard_was_missed);
 }
 
@@ -169,7 +151,7 @@ TEST_EACH_ENGINE(a_reader_and_a_writer_of_a_pipe)
 {
     static const struct fault_sweep sweep = {"pipe", run_talk_over_pipe, documented};
 
-    sweep_calls(&sweep);
+    fault_sweep_calls(&sweep);
 }
 
 FAULT_PROGRAM(talk_over_socketpair)
@@ -184,7 +166,7 @@ TEST_EACH_ENGINE(a_reader_and_a_writer_of_a_socket_pair)
 {
     static const struct fault_sweep sweep = {"socketpair", run_talk_over_socketpair, documented};
 
-    sweep_calls(&sweep);
+    fault_sweep_calls(&sweep);
 }
 
 /* A descriptor that weft did not make and whose flags it must not change. */
@@ -212,7 +194,7 @@ TEST_EACH_ENGINE(a_reader_and_a_writer_of_a_blocking_pipe_of_others)
     static const struct fault_sweep sweep = {"foreign_pipe", run_talk_over_foreign_pipe,
                                              documented_of_others};
 
-    sweep_calls(&sweep);
+    fault_sweep_calls(&sweep);
 }
 
 /* A descriptor of others that is taken over, and waited for beside something else. */
@@ -243,7 +225,7 @@ TEST_EACH_ENGINE(a_select_on_a_pipe_that_was_adopted)
     static const struct fault_sweep sweep = {"adopted", run_select_an_adopted_pipe,
                                              documented_of_others};
 
-    sweep_calls(&sweep);
+    fault_sweep_calls(&sweep);
 }
 
 /* --- Sockets --------------------------------------------------------------------------------- */
@@ -302,7 +284,7 @@ TEST_EACH_ENGINE(a_question_and_an_answer_by_datagram)
 {
     static const struct fault_sweep sweep = {"udp", run_ask_by_datagram, documented};
 
-    sweep_calls(&sweep);
+    fault_sweep_calls(&sweep);
 }
 
 static int serve_one(int listener)
@@ -319,7 +301,6 @@ static int serve_one(int listener)
         rc = weft_write_all(fd, "thanks", 6);
     return close_after(rc, fd);
 }
-WEFT_TASK(serve_one, int);
 
 static int visit(const struct weft_address *server)
 {
@@ -344,28 +325,14 @@ static int visit(const struct weft_address *server)
 
 FAULT_PROGRAM(visit_by_stream)
 {
-    struct weft_scope scope;
-    struct weft_address address;
-
-    CHECK_EQ(loopback(&address), 0);
-    int listener = weft_tcp_listen(&address, 4);
-    if (listener < 0)
-        return listener;
-    weft_scope_enter(&scope, WEFT_HOUR);
-    int rc = weft_local_address(listener, &address);
-    if (rc == 0)
-        rc = weft_go(&scope, serve_one, listener);
-    if (rc == 0)
-        rc = visit(&address);
-    rc = weft_scope_exit(&scope, rc);
-    return close_after(rc, listener);
+    return fault_visit(serve_one, visit);
 }
 
 TEST_EACH_ENGINE(a_visit_by_stream)
 {
     static const struct fault_sweep sweep = {"tcp", run_visit_by_stream, documented};
 
-    sweep_calls(&sweep);
+    fault_sweep_calls(&sweep);
 }
 
 /* A socket in blocking mode that weft did not make: its connect must not block. */
@@ -391,7 +358,7 @@ TEST_EACH_ENGINE(a_connect_of_a_blocking_socket_of_others)
     static const struct fault_sweep sweep = {"foreign_socket", run_connect_a_socket_of_others,
                                              documented_of_others};
 
-    sweep_calls(&sweep);
+    fault_sweep_calls(&sweep);
 }
 
 /* Sockets made by hand: each plain call on its own, and waiting for readiness. */
@@ -420,57 +387,25 @@ TEST_EACH_ENGINE(plain_calls_and_readiness)
 {
     static const struct fault_sweep sweep = {"plain", run_plain_calls, documented};
 
-    sweep_calls(&sweep);
+    fault_sweep_calls(&sweep);
 }
 
 /* --- Storms ---------------------------------------------------------------------------------- */
 
-/* Runs a program in a storm; on a simulated world transfers are also told to come again, which an
- * engine that reports edges cannot be told (a kernel would not say so of what is ready). */
-static void run_in_storm(int (*run)(const struct weft_sys *sys), uint64_t seed, unsigned percent)
-{
-    const struct weft_sys *inner = &weft_sys_default;
-    struct weft_testing_faults fault;
-
-    if (test_engine_is("sim"))
-        CHECK_OK(weft__sim_new(seed, &inner));
-    weft_testing_faults_init(&fault, inner);
-    weft_testing_faults_storm(
-        &fault, &(struct weft_testing_storm){.seed = seed,
-                                             .interrupt_percent = percent,
-                                             .again_percent = test_engine_is("sim") ? percent : 0,
-                                             .short_percent = percent});
-    int rc = run(&fault.sys);
-    if (rc != 0)
-        FAIL("seed %llu, %u percent: %d", (unsigned long long)seed, percent, rc);
-    CHECK_EQ(weft_testing_faults_report(&fault), 0);
-    if (inner != &weft_sys_default)
-        weft__sim_free(inner);
-}
-
-static void run_in_storms(int (*run)(const struct weft_sys *sys))
-{
-    static const unsigned percents[] = {10, 30, 90};
-
-    for (size_t i = 0; i < sizeof percents / sizeof *percents; i++)
-        for (uint64_t seed = 1; seed <= 30; seed++)
-            run_in_storm(run, seed, percents[i]);
-}
-
 TEST_EACH_ENGINE(pipes_in_storms)
 {
-    run_in_storms(run_talk_over_pipe);
-    run_in_storms(run_talk_over_foreign_pipe);
+    fault_storms(run_talk_over_pipe, 30);
+    fault_storms(run_talk_over_foreign_pipe, 30);
 }
 
 TEST_EACH_ENGINE(datagrams_in_storms)
 {
-    run_in_storms(run_ask_by_datagram);
-    run_in_storms(run_plain_calls);
+    fault_storms(run_ask_by_datagram, 30);
+    fault_storms(run_plain_calls, 30);
 }
 
 TEST_EACH_ENGINE(streams_in_storms)
 {
-    run_in_storms(run_talk_over_socketpair);
-    run_in_storms(run_visit_by_stream);
+    fault_storms(run_talk_over_socketpair, 30);
+    fault_storms(run_visit_by_stream, 30);
 }

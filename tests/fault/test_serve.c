@@ -23,10 +23,7 @@ static char address[96];
 /* The error itself, or dealt with, or what a client sees of it. */
 static int documented(int rc, int code)
 {
-    bool again = code == EINTR || code == EAGAIN || code == EBUSY || code == ECONNABORTED;
-    bool missing = code == ENOSYS || code == EOPNOTSUPP;
-
-    return rc == 0 || (!again && !missing &&
+    return rc == 0 || (!fault_must_be_dealt_with(code) &&
                        (rc == -code || rc == -ECONNRESET || rc == -EPIPE || rc == -ETIMEDOUT ||
                         rc == -WEFT_EINCOMPLETE || rc == -ECONNREFUSED));
 }
@@ -96,12 +93,8 @@ static void sweep_at(const char *name, const char *at)
 {
     const struct fault_sweep sweep = {name, run_serve_two, documented};
 
-    test_limit(120);
     snprintf(address, sizeof address, "%s", at);
-    CHECK_EQ(setenv("WEFT_GUARD", "madvise", 1), 0);
-    weft_testing_set set = WEFT_TESTING_ANY & ~WEFT_TESTING_SET(MPROTECT) & ~WEFT_TESTING_MEMORY;
-    fault_floor("calls", &sweep, fault_sweep_errors(&sweep, set));
-    fault_floor("allocations", &sweep, fault_sweep(&sweep, WEFT_TESTING_MEMORY, ENOMEM));
+    fault_sweep_calls(&sweep);
 }
 
 TEST_EACH_ENGINE(a_server_over_tcp)

@@ -7,21 +7,16 @@
  * allocation that fails, and then in storms of interrupted and shortened calls, where the result
  * must be that of calm weather. Never may it hang or leak; both ends are closed in every case.
  */
-#include "loop/poller.h"
 #include "programs.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* The error itself, or dealt with, or what the other side sees of it: an end or a reset. */
 static int documented(int rc, int code)
 {
-    bool again = code == EINTR || code == EAGAIN || code == EBUSY || code == ECONNABORTED;
-    bool missing = code == ENOSYS || code == EOPNOTSUPP;
-
-    return rc == 0 || (!again && !missing &&
-                       (rc == -code || rc == -ECONNRESET || rc == -EPIPE ||
-                        rc == -WEFT_EINCOMPLETE || rc == -EPROTO));
+    return rc == 0 ||
+           (!fault_must_be_dealt_with(code) && (rc == -code || rc == -ECONNRESET || rc == -EPIPE ||
+                                                rc == -WEFT_EINCOMPLETE || rc == -EPROTO));
 }
 
 /** Echoes to the end, then tells so. */
@@ -105,7 +100,6 @@ static int serve_one(int listener)
     int rc = weft_stream_from_fd(fd, NULL, &stream);
     return rc < 0 ? first_of(rc, weft_close(fd)) : echoes(stream);
 }
-WEFT_TASK(serve_one, int);
 
 static int visit(const struct weft_address *address)
 {
@@ -119,83 +113,33 @@ static int visit(const struct weft_address *address)
 
 FAULT_PROGRAM(over_tcp)
 {
-    struct weft_scope scope;
-    struct weft_address address;
-
-    CHECK_EQ(weft_address_parse("127.0.0.1:0", &address), 0);
-    int listener = weft_tcp_listen(&address, 4);
-    if (listener < 0)
-        return listener;
-    weft_scope_enter(&scope, WEFT_HOUR);
-    int rc = weft_local_address(listener, &address);
-    if (rc == 0)
-        rc = weft_go(&scope, serve_one, listener);
-    if (rc == 0)
-        rc = visit(&address);
-    rc = weft_scope_exit(&scope, rc);
-    return first_of(rc, weft_close(listener));
-}
-
-static void sweep_all(const struct fault_sweep *sweep)
-{
-    test_limit(120);
-    CHECK_EQ(setenv("WEFT_GUARD", "madvise", 1), 0);
-    weft_testing_set set = WEFT_TESTING_ANY & ~WEFT_TESTING_SET(MPROTECT);
-    fault_floor("calls", sweep, fault_sweep_errors(sweep, set & ~WEFT_TESTING_MEMORY));
-    fault_floor("allocations", sweep, fault_sweep(sweep, WEFT_TESTING_MEMORY, ENOMEM));
+    return fault_visit(serve_one, visit);
 }
 
 TEST_EACH_ENGINE(an_exchange_over_unix_sockets)
 {
     static const struct fault_sweep sweep = {"stream_unix", run_over_unix, documented};
 
-    sweep_all(&sweep);
+    fault_sweep_calls(&sweep);
 }
 
 TEST_EACH_ENGINE(an_exchange_over_tcp)
 {
     static const struct fault_sweep sweep = {"stream_tcp", run_over_tcp, documented};
 
-    sweep_all(&sweep);
+    fault_sweep_calls(&sweep);
 }
 
 TEST_EACH_ENGINE(an_exchange_in_memory)
 {
     static const struct fault_sweep sweep = {"stream_memory", run_over_memory, documented};
 
-    sweep_all(&sweep);
-}
-
-/** Runs a program while calls are interrupted and transfers cut short. */
-static void run_in_storms(int (*run)(const struct weft_sys *sys))
-{
-    static const unsigned percents[] = {10, 30, 90};
-
-    for (size_t i = 0; i < 3; i++)
-        for (uint64_t seed = 1; seed <= 20; seed++) {
-            const struct weft_sys *inner = &weft_sys_default;
-            struct weft_testing_faults fault;
-            unsigned percent = percents[i];
-            unsigned again = test_engine_is("sim") ? percent : 0;
-            if (test_engine_is("sim"))
-                CHECK_OK(
-                    weft_testing_world_new(&(struct weft_testing_options){.seed = seed}, &inner));
-            weft_testing_faults_init(&fault, inner);
-            weft_testing_faults_storm(&fault,
-                                      &(struct weft_testing_storm){.seed = seed,
-                                                                   .interrupt_percent = percent,
-                                                                   .again_percent = again,
-                                                                   .short_percent = percent});
-            CHECK_EQ(run(&fault.sys), 0);
-            CHECK_EQ(weft_testing_faults_report(&fault), 0);
-            if (inner != &weft_sys_default)
-                weft_testing_world_free(inner);
-        }
+    fault_sweep_calls(&sweep);
 }
 
 TEST_EACH_ENGINE(exchanges_in_storms)
 {
-    run_in_storms(run_over_unix);
-    run_in_storms(run_over_tcp);
-    run_in_storms(run_over_memory);
+    fault_storms(run_over_unix, 20);
+    fault_storms(run_over_tcp, 20);
+    fault_storms(run_over_memory, 20);
 }

@@ -37,6 +37,21 @@ uint64_t fault_sweep(const struct fault_sweep *sweep, weft_testing_set set, int 
 /** fault_sweep for every call that the scenario makes and every errno value of it, in `set`. */
 uint64_t fault_sweep_errors(const struct fault_sweep *sweep, weft_testing_set set);
 
+/** Both sweeps, of `set` without what takes memory and of that, each with its floor. */
+void fault_sweep_both(const struct fault_sweep *sweep, weft_testing_set set);
+
+/** fault_sweep_both of the calls that are the same on every machine: guards are asked of madvise,
+ *  whether it knows them or not, and mprotect, which must help out where it does not, is left
+ *  alone. */
+void fault_sweep_calls(const struct fault_sweep *sweep);
+
+/** Whether an error only says "again", or that a call is missing: no program ever sees it. */
+bool fault_must_be_dealt_with(int code);
+
+/** Runs a scenario in storms of three strengths, with the seeds from 1 on, in which calls are
+ *  interrupted and transfers cut short: it must give 0 in each, as in calm weather. */
+void fault_storms(fault_scenario_fn *run, uint64_t seeds);
+
 /** Prints how many fault points a sweep reached and compares it with tests/fault/floors.txt, under
  *  the name "kind/name", or "kind/name/engine" in tests that run on each. */
 void fault_floor(const char *kind, const struct fault_sweep *sweep, uint64_t points);
