@@ -155,6 +155,32 @@ static int option_of(int fd, int level, int option)
     return value;
 }
 
+TASK_TEST(a_listener_reuses_its_address_and_has_the_backlog_that_was_asked_for)
+{
+    static const int asked[] = {0, 7};
+    if (test_engine_is("sim"))
+        SKIP("simulated listeners do not tell");
+    for (int i = 0; i < 2; i++) {
+        struct weft_scope s;
+        struct tcp_info info;
+        socklen_t len = sizeof info;
+        int fd = -1;
+        weft_scope_enter(&s, WEFT_FOREVER);
+        struct weft_serve_options options = {.backlog = asked[i]};
+        struct weft_server *server = open_with(&s, options, echo, NULL, NULL);
+        CHECK_EQ(weft_server_fds(server, &fd, 1), 1);
+        CHECK_EQ(option_of(fd, SOL_SOCKET, SO_REUSEADDR) != 0, 1);
+        CHECK_EQ(option_of(fd, SOL_SOCKET, SO_REUSEPORT), 0);
+        if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+            len < offsetof(struct tcp_info, tcpi_lost))
+            SKIP("the state of a listener is not told here");
+        /* Of a listener this field is its backlog, cut to net.core.somaxconn. */
+        CHECK(asked[i] ? info.tcpi_sacked == (unsigned)asked[i]
+                       : info.tcpi_sacked == WEFT_SERVE_BACKLOG || info.tcpi_sacked == 128);
+        close_and_exit(server, &s);
+    }
+}
+
 static int tell_nodelay(struct weft_stream *stream, void *arg)
 {
     *(int *)arg = option_of(weft_stream_fd(stream), IPPROTO_TCP, TCP_NODELAY);

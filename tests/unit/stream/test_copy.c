@@ -5,7 +5,11 @@
  * Copies and relays: an echo, so many bytes and no more, what a cut leaves on either side, and how
  * an end travels through a relay in each direction.
  */
+#define _GNU_SOURCE 1 /* memfd_create */
 #include "stream_test.h"
+
+#include <sys/mman.h>
+#include <weft/testing.h>
 
 static int copy_all(struct weft_stream *from, struct weft_stream *to)
 {
@@ -138,6 +142,73 @@ TASK_TEST(a_copy_of_much_loses_and_doubles_nothing)
 TASK_TEST(a_copy_of_much_that_is_cut_again_and_again_loses_nothing)
 {
     check_much(200);
+}
+
+/** Counts the calls of the test below. */
+static struct weft_testing_faults counted;
+
+/** Much from one Unix socket to another; what is there when it begins fills any buffer. */
+static void copy_between_sockets(void)
+{
+    struct weft_stream *in[2];
+    struct weft_stream *out[2];
+    struct weft_scope s;
+    make_unix(NULL, in);
+    make_unix(NULL, out);
+    weft_scope_enter(&s, WEFT_FOREVER);
+    weft_go(&s, say_much, in[1]);
+    weft_go(&s, hear_much, out[1]);
+    settle();
+    copy_in_cuts(in[0], out[0], 0);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+    CHECK_MEM(arrived, much, sizeof much);
+    close_streams(in);
+    close_streams(out);
+}
+
+/** The same from a file. */
+static void send_to_a_socket(void)
+{
+    struct weft_stream *out[2];
+    struct weft_scope s;
+    int fd = memfd_create("weft-test", MFD_CLOEXEC);
+    CHECK_OK(fd);
+    CHECK_EQ(write(fd, much, sizeof much), sizeof much);
+    make_tcp(NULL, out);
+    weft_scope_enter(&s, WEFT_FOREVER);
+    weft_go(&s, hear_much, out[1]);
+    CHECK_EQ(weft_stream_send_file(out[0], fd, 0, WEFT_STREAM_ALL), sizeof much);
+    CHECK_EQ(weft_stream_shutdown(out[0]), 0);
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+    CHECK_MEM(arrived, much, sizeof much);
+    close_streams(out);
+    CHECK_EQ(close(fd), 0);
+}
+
+static int copy_and_count(void *arg)
+{
+    (void)arg;
+    for (int harmless = 0; harmless < 2; harmless++) {
+        signal(SIGPIPE, harmless ? SIG_IGN : SIG_DFL);
+        copy_between_sockets();
+        send_to_a_socket();
+        CHECK_EQ(counted.calls[WEFT_TESTING_CALL_SPLICE] > 0, harmless);
+        CHECK_EQ(counted.calls[WEFT_TESTING_CALL_SENDFILE] > 0, harmless);
+    }
+    return 0;
+}
+
+TEST_EACH_ENGINE(much_is_moved_in_the_kernel_unless_that_could_raise_a_signal)
+{
+    struct weft_loop_options options = {.backend = test_engine(), .sys = &counted.sys};
+    struct weft_loop *loop = NULL;
+    if (test_engine_is("sim"))
+        SKIP("the bytes of a simulated world are in no kernel");
+    fill_pattern(much, sizeof much);
+    weft_testing_faults_init(&counted, NULL);
+    CHECK_OK(weft_loop_create(&options, &loop));
+    CHECK_EQ(weft_loop_run_task(loop, copy_and_count, NULL), 0);
+    CHECK_EQ(weft_loop_free(loop), 0);
 }
 
 TASK_TEST(a_copy_of_so_much_stops_in_the_middle_of_a_stream)
