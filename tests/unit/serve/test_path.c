@@ -38,6 +38,12 @@ static void remove_folder(void)
     }                                                                                              \
     static void name##_inside(void)
 
+/** A server at the path of this test. */
+static struct weft_server *open_here(struct weft_scope *scope, weft_serve_fn *fn)
+{
+    return open_with(scope, (struct weft_serve_options){.address = address}, fn, NULL, NULL);
+}
+
 static bool exists(void)
 {
     struct stat file;
@@ -66,8 +72,7 @@ PATH_TEST(a_path_goes_with_its_server)
 {
     struct weft_scope s;
     weft_scope_enter(&s, WEFT_FOREVER);
-    struct weft_serve_options options = {.address = address};
-    struct weft_server *server = open_with(&s, options, echo, NULL, NULL);
+    struct weft_server *server = open_here(&s, echo);
     check_served();
     CHECK_EQ(weft_server_close(server), 0);
     CHECK(!exists());
@@ -79,8 +84,7 @@ PATH_TEST(a_stale_path_of_ours_is_replaced)
     struct weft_scope s;
     leave_stale(SOCK_STREAM);
     weft_scope_enter(&s, WEFT_FOREVER);
-    struct weft_serve_options options = {.address = address};
-    struct weft_server *server = open_with(&s, options, echo, NULL, NULL);
+    struct weft_server *server = open_here(&s, echo);
     check_served();
     CHECK_EQ(weft_server_close(server), 0);
     CHECK_EQ(weft_scope_exit(&s, 0), 0);
@@ -119,13 +123,12 @@ static int open_other(void *arg)
 static int open_two(void *arg)
 {
     struct weft_scope s;
-    struct weft_serve_options options = {.address = address};
     (void)arg;
     weft_event_init(&bound);
     other_result = 1;
     weft_scope_enter(&s, WEFT_FOREVER);
     CHECK_EQ(weft_go_fn(&s, open_other, &s), 0);
-    struct weft_server *server = open_with(&s, options, echo, NULL, NULL);
+    struct weft_server *server = open_here(&s, echo);
     while (other_result > 0)
         CHECK_EQ(weft_sleep(WEFT_MS), 0);
     CHECK_ERR(other_result, -EADDRINUSE);
@@ -201,8 +204,7 @@ PATH_TEST(a_lock_that_a_stranger_keeps_stops_no_server)
     struct weft_scope s;
     int fd = hold_lock();
     weft_scope_enter(&s, WEFT_FOREVER);
-    struct weft_serve_options options = {.address = address};
-    struct weft_server *server = open_with(&s, options, echo, NULL, NULL);
+    struct weft_server *server = open_here(&s, echo);
     check_served();
     CHECK_EQ(weft_server_close(server), 0);
     CHECK_EQ(weft_scope_exit(&s, 0), 0);
@@ -213,8 +215,7 @@ PATH_TEST(a_path_where_somebody_listens_stays)
 {
     struct weft_scope s;
     weft_scope_enter(&s, WEFT_FOREVER);
-    struct weft_serve_options options = {.address = address};
-    struct weft_server *server = open_with(&s, options, echo, NULL, NULL);
+    struct weft_server *server = open_here(&s, echo);
     CHECK_ERR(weft_serve(address, echo, NULL), -EADDRINUSE);
     CHECK_CONTAINS(weft_note(), path);
     check_served();
@@ -253,10 +254,9 @@ PATH_TEST(a_path_that_leads_to_a_newer_server_stays)
 {
     struct weft_scope s;
     weft_scope_enter(&s, WEFT_FOREVER);
-    struct weft_serve_options options = {.address = address};
-    struct weft_server *old = open_with(&s, options, swallow, NULL, NULL);
+    struct weft_server *old = open_here(&s, swallow);
     CHECK_EQ(unlink(path), 0);
-    struct weft_server *new = open_with(&s, options, echo, NULL, NULL);
+    struct weft_server *new = open_here(&s, echo);
     CHECK_EQ(weft_server_close(old), 0);
     CHECK(exists());
     check_served();
@@ -269,8 +269,7 @@ PATH_TEST(a_server_that_was_handed_over_leaves_its_path)
 {
     struct weft_scope s;
     weft_scope_enter(&s, WEFT_FOREVER);
-    struct weft_serve_options options = {.address = address};
-    struct weft_server *old = open_with(&s, options, swallow, NULL, NULL);
+    struct weft_server *old = open_here(&s, swallow);
     int fd = -1;
     CHECK_EQ(weft_server_fds(old, &fd, 1), 1);
     int passed = dup(fd);
@@ -289,8 +288,7 @@ PATH_TEST(who_takes_a_server_over_can_take_its_path)
 {
     struct weft_scope s;
     weft_scope_enter(&s, WEFT_FOREVER);
-    struct weft_serve_options options = {.address = address};
-    struct weft_server *old = open_with(&s, options, swallow, NULL, NULL);
+    struct weft_server *old = open_here(&s, swallow);
     int fd = -1;
     CHECK_EQ(weft_server_fds(old, &fd, 1), 1);
     int passed = dup(fd);
