@@ -5,6 +5,7 @@
  * weft__assert    an internal invariant; off in release builds
  * weft__assert_transition    the same of a step of a state machine, by a table of the steps allowed
  * weft__last_...  what is put right before a signal ends the process
+ * weft__errno_... what a signal handler leaves as it was
  * weft__misuse    a caller broke a rule of the public interface: debug builds print a sentence that
  *                 names both sides and abort; release builds return the given code
  *
@@ -58,6 +59,12 @@ void weft__last_arm(const struct weft_sys *sys, int signal);
 /** In a handler: puts things right, and has the default action end the process. `info` is a
  *  siginfo_t. */
 void weft__last_default(int signal, const void *info);
+
+/** The thread's errno: a signal handler takes it first and puts it back last, because the code that
+ *  it interrupted may be about to read its own. Signal-safe. */
+int weft__errno_take(void);
+/** Puts it back. Signal-safe. */
+void weft__errno_put_back(int code);
 
 /** Prints "weft: misuse: <sentence>" and aborts in debug builds; else returns `code`. */
 int weft__misuse(int code, const char *format, ...) WEFT_PRINTF(2, 3);

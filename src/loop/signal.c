@@ -38,12 +38,14 @@ static uint64_t bit_of(int signal)
 static void handler(int signal)
 {
     struct weft_loop *loop = atomic_load(&owners[signal]);
+    int code = weft__errno_take();
     if (!loop)
         return;
     atomic_fetch_or(&loop->signals, bit_of(signal));
     weft_loop_wake(loop);
     /* It may have reset itself just now. */
     weft__last_arm(&weft_sys_default, signal);
+    weft__errno_put_back(code);
 }
 
 /* What a signal meets. */

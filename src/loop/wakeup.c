@@ -106,6 +106,8 @@ void weft_loop_wake(struct weft_loop *loop)
     if (atomic_exchange(&loop->wake, 1) || loop->wake_fds[1] < 0)
         return;
     static const uint64_t one = 1;
+    /* The one refusal of a descriptor that is ours and does not block is -EAGAIN: a pipe that is
+     * full, or an eventfd that cannot count on. The loop wakes of what is in it. */
     (void)loop->sys->write(loop->sys, loop->wake_fds[1], &one, sizeof one);
 }
 

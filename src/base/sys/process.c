@@ -2,13 +2,15 @@
 /*
  * process.c: acts of the whole process, in the default table
  *
- * Signals and their masks, fork hooks, the environment, and other processes by number or by pidfd.
+ * Signals and their masks, fork hooks, the environment, and other processes by number or by pidfd;
+ * and errno for signal handlers, which is nothing that a call gave and so no entry of the table.
  * The pthread_ calls return their error and leave errno alone. The calls on pidfds are made by
  * number: glibc wraps them only since 2.36. There is no fork here, and no wait for "any child",
  * because what a library takes so from its program, the program misses.
  */
 #define _GNU_SOURCE 1
 
+#include "base/assert.h"
 #include "base/sys/entries.h"
 
 #include <pthread.h>
@@ -31,6 +33,16 @@ int weft__sys_sigaction(TABLE, int signal, const struct sigaction *action,
                         struct sigaction *ret_old)
 {
     return weft__sys_checked_int(sigaction(signal, action, ret_old));
+}
+
+int weft__errno_take(void)
+{
+    return errno;
+}
+
+void weft__errno_put_back(int code)
+{
+    errno = code;
 }
 
 int weft__sys_sigaltstack(TABLE, const void *stack, void *ret_old)

@@ -32,6 +32,7 @@ static void set_stop_action(const struct weft_sys *sys, void (*handler)(int))
 static void on_stop(int signal)
 {
     sigset_t one, before;
+    int code = weft__errno_take();
     sigemptyset(&one);
     sigaddset(&one, SIGTTOU);
     weft__terminal_mask_signals(SIG_BLOCK, &one, &before);
@@ -46,6 +47,7 @@ static void on_stop(int signal)
     weft__terminal_mask_signals(SIG_SETMASK, &before, NULL);
     set_stop_action(&weft_sys_default, on_stop);
     weft__terminals_set_again();
+    weft__errno_put_back(code);
 }
 
 void weft__terminal_need_handlers(const struct weft_sys *sys)

@@ -55,6 +55,31 @@ TEST_EACH_ENGINE(other_threads_use_of_the_table_the_clock_and_write_alone)
     CHECK_OK(weft_loop_free(loop));
 }
 
+static ssize_t refuse_to_write(const struct weft_sys *sys, int fd, const void *buf, size_t len)
+{
+    (void)sys, (void)fd, (void)buf, (void)len;
+    errno = EAGAIN;
+    return -EAGAIN;
+}
+
+TEST_EACH_ENGINE(a_signal_leaves_errno_alone_and_arrives_where_the_wake_is_refused)
+{
+    struct weft_sys sys = weft_sys_default;
+    struct weft_loop_options options = {
+        .size = sizeof options, .sys = &sys, .backend = test_engine()};
+    if (test_engine_is("sim"))
+        SKIP("a simulated world wakes nobody by a write");
+    sys.write = refuse_to_write;
+    CHECK_OK(weft_loop_create(&options, &loop));
+    CHECK_OK(weft_loop_add_signal(loop, SIGUSR1, count_call, NULL));
+    errno = ENOTTY;
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(errno, ENOTTY);
+    CHECK(weft_loop_step(loop, WEFT_FOREVER) >= 0);
+    CHECK_EQ(called, 1);
+    CHECK_OK(weft_loop_free(loop));
+}
+
 TEST_EACH_ENGINE(what_other_threads_scheduled_is_freed_with_the_loop)
 {
     struct weft_loop_options options = {.size = sizeof options, .backend = test_engine()};

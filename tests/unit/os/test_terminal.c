@@ -412,6 +412,28 @@ TEST(a_close_puts_the_dispositions_back)
     CHECK_EQ(end_of(close_restores_dispositions), 0);
 }
 
+static int stop_without_a_terminal(void)
+{
+    struct weft_terminal *terminal;
+    int fd = dup(0);
+    CHECK_EQ(weft_terminal_open(NULL, fd, 0, &terminal), 0);
+    CHECK_EQ(weft_terminal_set_mode(terminal, WEFT_TERMINAL_RAW), 0);
+    say_ready();
+    CHECK_EQ(close(fd), 0);
+    errno = ENOTTY;
+    /* Nobody of its session could let it go on, so that the kernel does not stop it. */
+    CHECK_EQ(raise(SIGTSTP), 0);
+    int after = errno;
+    CHECK_EQ(dup2(0, fd), fd);
+    CHECK_EQ(weft_terminal_set_mode(terminal, WEFT_TERMINAL_RAW), 0);
+    return after == ENOTTY ? 0 : 1;
+}
+
+TEST(a_stop_leaves_errno_alone)
+{
+    CHECK_EQ(end_of(stop_without_a_terminal), 0);
+}
+
 static int fork_and_exit(void)
 {
     struct weft_terminal *terminal;
