@@ -23,7 +23,8 @@
  *   - A process leads a group of its own, and it is the group that is ended: what it has started is
  *     ended with it, unless that left the group. What has ended its main process, but left others
  *     in the group, is ended with the scope as well. See enum weft_process_group for other choices;
- *     one that shares our group is ended alone.
+ *     one that shares our group is ended alone. What has got SIGKILL is waited for: the process for
+ *     as long as it takes, others of its group for up to 5 s (the kernel may be busy with one).
  *   - A process that we may not signal, because it has become another user (sudo), cannot be ended:
  *     its pipes are closed at the end of the scope, and it is waited for.
  *   - It gets no descriptor but those that are asked for. Without a word about them, 0 is /dev/null

@@ -3,7 +3,8 @@
  * guard.c: the task that looks after a process
  *
  *     wait for the end ──▶ tell ──▶ rest until cancelled (a close, the end of the scope)
- *          └─ cancelled: SIGTERM to the group ─▶ grace ─▶ SIGKILL ─▶ wait for the end
+ *          └─ cancelled: SIGTERM to the group ─▶ grace ─▶ SIGKILL ─▶ wait for the end of it,
+ *                                                         and a while for that of the others
  *
  * It is a task in the background of the process's scope, so that the scope's end is its
  * cancellation. What comes after that runs shielded. A stopped process is continued after SIGTERM:
@@ -26,6 +27,9 @@
 #define LONG WEFT_HOUR
 /** The longest distance of looks at what tells nothing by itself. */
 #define LOOK_EVERY (50 * WEFT_MS)
+
+/** How long others of a group that was killed are waited for. */
+#define LINGER (5 * WEFT_SEC)
 
 /** Sleeps a little longer each time. Waiting. */
 static int sleep_a_little(weft_ns *delay)
@@ -113,6 +117,8 @@ static void kill_all(struct weft_process *process)
         int rc = wait_for_end(process);
         (void)!weft_scope_exit(&shield, rc);
     }
+    /* The others end on their own time, and one that is stuck in the kernel never. */
+    (void)all_ended_within(process, LINGER);
 }
 
 /** Ends the process and its group. */
