@@ -162,15 +162,19 @@ int weft__descriptor_identify(struct weft__poller *poller, struct weft__descript
     int rc = weft__sys_call(poller->sys, fstat, descriptor->fd, &file);
     descriptor->identity[0] = rc < 0 ? 0 : (uint64_t)file.st_dev;
     descriptor->identity[1] = rc < 0 ? 0 : (uint64_t)file.st_ino;
-    return rc == 0 ? (int)file.st_mode : rc == -EBADF ? rc : 0;
+    return rc < 0 ? rc : (int)file.st_mode;
 }
 
-int weft__descriptor_same(struct weft__poller *poller, const struct weft__descriptor *descriptor)
+int weft__descriptor_changed(struct weft__poller *poller, const struct weft__descriptor *descriptor)
 {
     struct stat file;
     int rc = weft__sys_call(poller->sys, fstat, descriptor->fd, &file);
-    return rc == 0 && (uint64_t)file.st_dev == descriptor->identity[0] &&
-           (uint64_t)file.st_ino == descriptor->identity[1];
+    if (rc < 0)
+        return rc;
+    return (uint64_t)file.st_dev == descriptor->identity[0] &&
+                   (uint64_t)file.st_ino == descriptor->identity[1]
+               ? 0
+               : -EBADF;
 }
 
 /* --- Queues -------------------------------------------------------------------------------- */

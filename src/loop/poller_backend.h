@@ -355,11 +355,13 @@ unsigned weft__direction_events(enum weft__direction direction);
 int weft__descriptor_refusal(const struct weft__descriptor *descriptor, const struct weft__op *op);
 /** Whether any op queues, in either direction. */
 int weft__descriptor_busy(const struct weft__descriptor *descriptor);
-/** Remembers which file a descriptor is; see weft__descriptor_same. Returns its mode, 0 when there
- *  is no telling, or -EBADF. */
+/** Remembers which file a descriptor is; see weft__descriptor_changed. Returns its mode, or what
+ *  fstat(2) says. */
 int weft__descriptor_identify(struct weft__poller *poller, struct weft__descriptor *descriptor);
-/** Whether it still is that file, as far as device and inode tell. */
-int weft__descriptor_same(struct weft__poller *poller, const struct weft__descriptor *descriptor);
+/** Why those who wait for that file cannot be served: -EBADF it is another one, as far as device
+ *  and inode tell, or what fstat(2) says when it tells nothing; else 0. */
+int weft__descriptor_changed(struct weft__poller *poller,
+                             const struct weft__descriptor *descriptor);
 /** Puts an op into its descriptor's queue, readiness before transfers: 0, -EBADF closing, -EBUSY
  *  a watch, -ENOMEM. */
 int weft__descriptor_enqueue(struct weft__poller *poller, struct weft__op *op);

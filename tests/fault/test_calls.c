@@ -182,17 +182,10 @@ FAULT_PROGRAM(talk_over_foreign_pipe)
     return rc;
 }
 
-/* Where fstat fails, nobody can tell whether a descriptor of others is still the same file; then
- * its waiters are sent away as if it were not. */
-static int documented_of_others(int rc, int code)
-{
-    return documented(rc, code) || rc == -EBADF;
-}
-
 TEST_EACH_ENGINE(a_reader_and_a_writer_of_a_blocking_pipe_of_others)
 {
     static const struct fault_sweep sweep = {"foreign_pipe", run_talk_over_foreign_pipe,
-                                             documented_of_others};
+                                             documented};
 
     fault_sweep_calls(&sweep);
 }
@@ -222,8 +215,7 @@ FAULT_PROGRAM(select_an_adopted_pipe)
 
 TEST_EACH_ENGINE(a_select_on_a_pipe_that_was_adopted)
 {
-    static const struct fault_sweep sweep = {"adopted", run_select_an_adopted_pipe,
-                                             documented_of_others};
+    static const struct fault_sweep sweep = {"adopted", run_select_an_adopted_pipe, documented};
 
     fault_sweep_calls(&sweep);
 }
@@ -356,7 +348,7 @@ FAULT_PROGRAM(connect_a_socket_of_others)
 TEST_EACH_ENGINE(a_connect_of_a_blocking_socket_of_others)
 {
     static const struct fault_sweep sweep = {"foreign_socket", run_connect_a_socket_of_others,
-                                             documented_of_others};
+                                             documented};
 
     fault_sweep_calls(&sweep);
 }

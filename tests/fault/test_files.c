@@ -59,12 +59,6 @@ static int documented(int rc, int code)
            rc == -EAGAIN;
 }
 
-/** A descriptor whose file cannot be told is one that cannot be waited on. */
-static int documented_of_watches(int rc, int code)
-{
-    return documented(rc, code) || rc == -EBADF;
-}
-
 FAULT_PROGRAM(one_file)
 {
     char buf[4];
@@ -204,7 +198,7 @@ TEST_EACH_ENGINE(a_listing_while_calls_fail)
 
 TEST_EACH_ENGINE(a_watcher_while_calls_fail)
 {
-    static const struct fault_sweep sweep = {"watch", run_watches, documented_of_watches};
+    static const struct fault_sweep sweep = {"watch", run_watches, documented};
     make_place();
     sweep_all(&sweep);
     remove_place();

@@ -49,26 +49,27 @@ static struct weft__op *first_transfer(struct weft__descriptor *descriptor, int 
     return NULL;
 }
 
-/** The number has another file now: those who waited for the old one get -EBADF, from the next
- * wait. */
-static void evict(struct weft__poller *poller, struct weft__descriptor *descriptor)
+/** The number has another file now, or there is no telling: those who waited for the old one get
+ * `code`, from the next wait. */
+static void evict(struct weft__poller *poller, struct weft__descriptor *descriptor, int code)
 {
     struct weft__op *op;
     for (int direction = 0; direction < 2; direction++)
         while ((op = first_op(descriptor, direction)) != NULL)
-            weft__op_complete_later(poller, op, -EBADF);
+            weft__op_complete_later(poller, op, code);
     (void)poller->ops->forget(poller, descriptor);
     descriptor->generation++;
 }
 
-/** Whether the waiters of a descriptor must not be served with what its number stands for now. */
+/** Why the waiters of a descriptor must not be served with what its number stands for now; 0. */
 static int changed(struct weft__poller *poller, struct weft__descriptor *descriptor)
 {
 #ifdef WEFT_MUTANT_number_reused
     return 0;
 #endif
-    return !owned(descriptor) && weft__descriptor_busy(descriptor) &&
-           !weft__descriptor_same(poller, descriptor);
+    if (owned(descriptor) || !weft__descriptor_busy(descriptor))
+        return 0;
+    return weft__descriptor_changed(poller, descriptor);
 }
 
 /* --- Submit and cancel --------------------------------------------------------------------- */
@@ -86,6 +87,13 @@ static int not_started(struct weft__poller *poller, struct weft__op *op, int rc)
     return 1;
 }
 
+/** For the first who waits on a descriptor of others. */
+static int identify_and_arm(struct weft__poller *poller, struct weft__descriptor *descriptor)
+{
+    int rc = weft__descriptor_identify(poller, descriptor);
+    return rc < 0 ? rc : poller->ops->arm(poller, descriptor);
+}
+
 static int queue_and_arm(struct weft__poller *poller, struct weft__op *op)
 {
     struct weft__descriptor *descriptor = weft__descriptor_find(poller, op->fd);
@@ -95,14 +103,14 @@ static int queue_and_arm(struct weft__poller *poller, struct weft__op *op)
         return rc;
     descriptor = op->descriptor;
     if (!owned(descriptor) && first)
-        (void)weft__descriptor_identify(poller, descriptor);
-    rc = poller->ops->arm(poller, descriptor);
+        rc = identify_and_arm(poller, descriptor);
+    else
+        rc = poller->ops->arm(poller, descriptor);
     if (rc == -ENOENT) {
         weft__list_remove(&op->link);
-        evict(poller, descriptor);
+        evict(poller, descriptor, -EBADF);
         weft__list_append(&descriptor->queue[op->direction], &op->link);
-        (void)weft__descriptor_identify(poller, descriptor);
-        rc = poller->ops->arm(poller, descriptor);
+        rc = identify_and_arm(poller, descriptor);
     }
     return rc < 0 ? not_started(poller, op, rc) : 0;
 }
@@ -114,8 +122,9 @@ int weft__readiness_submit(struct weft__poller *poller, struct weft__op *op)
         int rc = weft__descriptor_refusal(descriptor, op);
         if (rc < 0)
             return rc;
-        if (changed(poller, descriptor))
-            evict(poller, descriptor);
+        rc = changed(poller, descriptor);
+        if (rc < 0)
+            evict(poller, descriptor, rc);
     }
     /* Nobody overtakes: the first try is only for whom nobody stands before. */
     int first =
@@ -206,7 +215,7 @@ static void arm_again(struct weft__poller *poller, struct weft__descriptor *desc
 {
     int rc = poller->ops->arm(poller, descriptor);
     if (rc == -ENOENT || rc == -EBADF)
-        evict(poller, descriptor);
+        evict(poller, descriptor, -EBADF);
     else if (rc < 0)
         for (int direction = 0; direction < 2; direction++)
             while (first_op(descriptor, direction))
@@ -216,8 +225,9 @@ static void arm_again(struct weft__poller *poller, struct weft__descriptor *desc
 int weft__readiness_event(struct weft__poller *poller, struct weft__descriptor *descriptor,
                           unsigned events)
 {
-    if (events & POLLNVAL || changed(poller, descriptor)) {
-        evict(poller, descriptor);
+    int gone = events & POLLNVAL ? -EBADF : changed(poller, descriptor);
+    if (gone < 0) {
+        evict(poller, descriptor, gone);
         if (!(events & POLLNVAL))
             arm_again(poller, descriptor);
         return weft__poller_settle(poller);

@@ -105,13 +105,14 @@ static int entry_of(struct weft__poller *poller, int fd, struct weft__descriptor
     return *ret ? 0 : -ENOMEM;
 }
 
-/** Before the first who waits on a number of others: looks which file it is. 0 or -EBADF. */
+/** Before the first who waits on a number of others: looks which file it is. 0 or an error. */
 static int meet(struct weft__uring *engine, struct weft__descriptor *descriptor)
 {
     if (weft__descriptor_busy(descriptor)) {
-        if (!weft__uring_changed(&engine->poller, descriptor))
+        int changed = weft__uring_changed(&engine->poller, descriptor);
+        if (changed == 0)
             return 0;
-        weft__uring_evict(engine, descriptor);
+        weft__uring_evict(engine, descriptor, changed);
     }
     if (descriptor->flags & WEFT__DESCRIPTOR_OWNED)
         return 0;

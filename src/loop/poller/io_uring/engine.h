@@ -105,12 +105,12 @@ void weft__uring_slot_free(struct weft__uring *engine, struct weft__op *op);
 void weft__uring_mark(struct weft__uring *engine, struct weft__descriptor *descriptor);
 /** Takes it out. */
 void weft__uring_unmark(struct weft__uring *engine, struct weft__descriptor *descriptor);
-/** Finds out what file a descriptor is: 0, or -EBADF when it is none. */
+/** Finds out what file a descriptor is: 0, or what fstat(2) says. */
 int weft__uring_look(struct weft__poller *poller, struct weft__descriptor *descriptor);
-/** Whether those who wait on a descriptor wait for another file than it is now. */
+/** Why those who wait on a descriptor cannot be served; see weft__descriptor_changed. */
 int weft__uring_changed(struct weft__poller *poller, struct weft__descriptor *descriptor);
-/** Ends those waits with -EBADF: from the next settling, or when the kernel gives them back. */
-void weft__uring_evict(struct weft__uring *engine, struct weft__descriptor *descriptor);
+/** Ends those waits with `code`: from the next settling, or when the kernel gives them back. */
+void weft__uring_evict(struct weft__uring *engine, struct weft__descriptor *descriptor, int code);
 /** Makes the requests that a descriptor wants: 0, or -EAGAIN when there is no room now. */
 int weft__uring_push(struct weft__uring *engine, struct weft__descriptor *descriptor);
 /** The name of the request that stands for a watch, without its kind. */

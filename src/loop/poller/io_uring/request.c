@@ -59,21 +59,23 @@ int weft__uring_look(struct weft__poller *poller, struct weft__descriptor *descr
 
 int weft__uring_changed(struct weft__poller *poller, struct weft__descriptor *descriptor)
 {
-    return !(descriptor->flags & WEFT__DESCRIPTOR_OWNED) && weft__descriptor_busy(descriptor) &&
-           !weft__descriptor_same(poller, descriptor);
+    if (descriptor->flags & WEFT__DESCRIPTOR_OWNED || !weft__descriptor_busy(descriptor))
+        return 0;
+    return weft__descriptor_changed(poller, descriptor);
 }
 
-void weft__uring_evict(struct weft__uring *engine, struct weft__descriptor *descriptor)
+void weft__uring_evict(struct weft__uring *engine, struct weft__descriptor *descriptor, int code)
 {
     for (int direction = 0; direction < 2; direction++) {
         weft__list_each(link, &descriptor->queue[direction])
         {
             struct weft__op *op = op_of(link);
             if (op->state == WEFT__OP_QUEUED) {
-                weft__op_complete_later(&engine->poller, op, -EBADF);
+                weft__op_complete_later(&engine->poller, op, code);
                 continue;
             }
             op->engine_flags |= WEFT__URING_EVICTED;
+            op->result = code;
             if (op->state == WEFT__OP_KERNEL)
                 weft__op_set_state(op, WEFT__OP_CANCELLING);
         }
@@ -325,8 +327,11 @@ static int starts_something(const struct weft__descriptor *descriptor)
 
 int weft__uring_push(struct weft__uring *engine, struct weft__descriptor *descriptor)
 {
-    if (starts_something(descriptor) && weft__uring_changed(&engine->poller, descriptor))
-        weft__uring_evict(engine, descriptor);
+    int changed = 0;
+    if (starts_something(descriptor))
+        changed = weft__uring_changed(&engine->poller, descriptor);
+    if (changed < 0)
+        weft__uring_evict(engine, descriptor, changed);
     for (int direction = 0; direction < 2; direction++)
         if (push_queue(engine, descriptor, direction) < 0 ||
             push_watch(engine, descriptor, direction) < 0)

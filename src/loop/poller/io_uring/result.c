@@ -85,9 +85,11 @@ static void take_written(struct weft__op *op, ssize_t result)
 
 static int finish(struct weft__uring *engine, struct weft__op *op, ssize_t result)
 {
-    int gone =
-        op->engine_flags & WEFT__URING_EVICTED || op->descriptor->flags & WEFT__DESCRIPTOR_CLOSING;
-    weft__op_complete(&engine->poller, op, result == -ECANCELED && gone ? -EBADF : result);
+    if (result == -ECANCELED && op->engine_flags & WEFT__URING_EVICTED)
+        result = op->result;
+    else if (result == -ECANCELED && op->descriptor->flags & WEFT__DESCRIPTOR_CLOSING)
+        result = -EBADF;
+    weft__op_complete(&engine->poller, op, result);
     return 1;
 }
 
@@ -104,8 +106,9 @@ static int give_again(struct weft__op *op, int polling)
  * said of the file that the number had then: if it has another one now, nothing may touch that. */
 static int after_polling(struct weft__uring *engine, struct weft__op *op, int result)
 {
-    if (weft__uring_changed(&engine->poller, op->descriptor))
-        weft__uring_evict(engine, op->descriptor);
+    int changed = weft__uring_changed(&engine->poller, op->descriptor);
+    if (changed < 0)
+        weft__uring_evict(engine, op->descriptor, changed);
     if (op->state == WEFT__OP_CANCELLING)
         return finish(engine, op, -ECANCELED);
     if (unserved(op, result) || !weft__readiness_try(&engine->poller, op))
