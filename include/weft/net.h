@@ -28,6 +28,10 @@
  *     the kernel's clock (some ms), once. SO_SNDTIMEO is changed for that time.
  *   - Regular files, engines epoll and poll: weft_read and weft_write hold the loop for as long as
  *     the disk takes. The calls of weft/file.h do not.
+ *   - A write to a pipe that nobody reads any more gives -EPIPE, but the kernel raises SIGPIPE as
+ *     well, whose default action ends the program. weft_run and weft_main ignore it; a program that
+ *     runs its loop otherwise (weft_loop_run_task) calls signal(SIGPIPE, SIG_IGN) first. Sockets do
+ *     not raise it, whichever call writes to them.
  *   - connect to a Unix listener whose queue is full: -EAGAIN, nothing tells when there is room.
  *   - sendto on an unconnected Unix datagram socket to a receiver whose queue is full: the kernel
  *     calls the sender ready all the same, so that it is tried again in each turn, without a pause.
@@ -129,7 +133,8 @@ WEFT_API int weft_fd_own(int fd);
 
 /** read(2): up to `len` bytes; 0 at the end. */
 WEFT_API WEFT_MUST_CHECK ssize_t weft_read(int fd, void *buf, size_t len);
-/** write(2): at least one byte, possibly fewer than `len`. */
+/** write(2): at least one byte, possibly fewer than `len`. -EPIPE nobody reads any more; a pipe
+ *  then raises SIGPIPE, see above. */
 WEFT_API WEFT_MUST_CHECK ssize_t weft_write(int fd, const void *buf, size_t len);
 /** Writes all `len` bytes, waiting as often as needed: 0. After a failure or cancellation an
  * unknown part was written. */
@@ -144,8 +149,8 @@ WEFT_API WEFT_MUST_CHECK ssize_t weft_recvfrom(int fd, void *buf, size_t len, in
 /** sendto(2); `to` NULL: the connected peer. SIGPIPE is never raised. */
 WEFT_API WEFT_MUST_CHECK ssize_t weft_sendto(int fd, const void *buf, size_t len, int flags,
                                              const struct weft_address *to);
-/** writev(2): at least one byte, possibly fewer than all; `count` is at most IOV_MAX. To a socket a
- *  send, so that SIGPIPE is never raised. */
+/** writev(2): at least one byte, possibly fewer than all; `count` is at most IOV_MAX. As
+ *  weft_write. */
 WEFT_API WEFT_MUST_CHECK ssize_t weft_writev(int fd, const struct iovec *vectors, int count);
 /**
  * recvmsg(2), with its control data and its flags in `message`, which is untouched on failure. The

@@ -36,7 +36,7 @@
  *     ever, and whoever waits for the process with it. Read what you ask for, or ask for
  *     WEFT_PROCESS_NULL; weft_process_run reads both at once. The dump says when a pipe is full.
  *   - A write to a pipe that nobody reads any more gives -EPIPE under weft_run. A program that runs
- *     its loop otherwise has to see to SIGPIPE itself, as with any pipe.
+ *     its loop otherwise ignores SIGPIPE first, as for any pipe (weft/net.h).
  *
  * How it is done, and what that asks of the program. Processes are made by clone(2) with borrowed
  * memory and exec at once, never by a copy of ours: rings, locks and heaps of the parent have no
@@ -139,7 +139,7 @@ struct weft_process_credentials {
 /** The time between SIGTERM and SIGKILL, unless options say otherwise. */
 #define WEFT_PROCESS_GRACE (5 * WEFT_SEC)
 
-/** How to start a process; zero everywhere is the default. */
+/** How to start a process; NULL, or zero everywhere, is the default. */
 struct weft_process_options {
     /** sizeof(struct weft_process_options), or 0 for that of this header. */
     size_t size;
@@ -256,7 +256,7 @@ WEFT_API void weft_process_close(struct weft_process *process);
 /** How much output a run takes, unless options say otherwise: 16 MiB from each. */
 #define WEFT_PROCESS_LIMIT ((size_t)16 << 20)
 
-/** How to run a program; zero everywhere is the default. */
+/** How to run a program; NULL, or zero everywhere, is the default. */
 struct weft_process_run_options {
     /** sizeof(struct weft_process_run_options), or 0 for that of this header. */
     size_t size;

@@ -43,7 +43,7 @@ WEFT_BEGIN
 /** Touches nothing of the process. */
 #define WEFT_RUN_BARE 15u
 
-/** How to run; zero everywhere is the default. */
+/** How to run; NULL, or zero everywhere, is the default. */
 struct weft_run_options {
     /** sizeof(struct weft_run_options). */
     size_t size;
@@ -75,9 +75,10 @@ WEFT_API int weft_run_with(const struct weft_run_options *options, int (*program
 WEFT_API int weft_main(int (*program)(void *arg), void *arg);
 
 /** Runs program(arg) as a task of a loop made by weft_loop_create, until it has ended; touches
- * nothing of the process. Tasks that it put into the root scope go on at the next run. Returns its
- * code; -EBUSY as weft_loop_run_forever; -WEFT_EDEADLOCK nothing is left that could wake it (sim):
- * it was cancelled and drained; see above for one that cannot be. */
+ * nothing of the process, so that SIGPIPE is the program's own to ignore (weft/net.h). Tasks that
+ * it put into the root scope go on at the next run. Returns its code; -EBUSY as
+ * weft_loop_run_forever; -WEFT_EDEADLOCK nothing is left that could wake it (sim): it was cancelled
+ * and drained; see above for one that cannot be. */
 WEFT_API int weft_loop_run_task(struct weft_loop *loop, int (*program)(void *arg), void *arg);
 
 /** The root scope of a loop: for tasks that nobody waits for. Fail-fast: a failing one ends the

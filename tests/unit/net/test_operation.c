@@ -553,6 +553,35 @@ TASK_TEST(a_peer_that_is_gone_is_epipe_and_no_signal)
     }
 }
 
+static int pipe_signals;
+
+static void count_pipe_signal(int signal)
+{
+    pipe_signals += signal == SIGPIPE;
+}
+
+TASK_TEST(a_pipe_that_nobody_reads_is_epipe_and_the_kernels_signal)
+{
+    struct iovec vector = {.iov_base = "x", .iov_len = 1};
+    EACH_KIND(kind, fds)
+    {
+        if (kind->socket)
+            continue;
+        CHECK(signal(SIGPIPE, count_pipe_signal) != SIG_ERR);
+        CHECK_EQ(weft_close(fds[0]), 0);
+        fds[0] = -1;
+        CHECK_ERR(weft_write(fds[1], "x", 1), -EPIPE);
+        CHECK(pipe_signals >= 1 || test_engine_is("sim"));
+        /* As the header says. */
+        CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+        pipe_signals = 0;
+        CHECK_ERR(weft_write(fds[1], "x", 1), -EPIPE);
+        CHECK_ERR(weft_writev(fds[1], &vector, 1), -EPIPE);
+        CHECK_ERR(weft_write_all(fds[1], "x", 1), -EPIPE);
+        CHECK_EQ(pipe_signals, 0);
+    }
+}
+
 TASK_TEST(what_is_no_descriptor_is_ebadf)
 {
     int fds[2];
