@@ -52,7 +52,7 @@ WEFT_BEGIN
  *  it cannot, they come one by one. */
 #define WEFT_DATAGRAM_JOIN 16u
 
-/** How to make a socket; zero everywhere is the default. */
+/** How to make a socket; NULL, or zero everywhere, is the default. */
 struct weft_datagram_options {
     /** sizeof(struct weft_datagram_options), also when 0. */
     size_t size;

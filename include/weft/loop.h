@@ -25,7 +25,7 @@
 
 WEFT_BEGIN
 
-/** How to make a loop; zero everywhere is the default. */
+/** How to make a loop; NULL, or zero everywhere, is the default. */
 struct weft_loop_options {
     /** sizeof(struct weft_loop_options), also when 0: what a smaller one lacks reads as zero. */
     size_t size;

@@ -56,7 +56,7 @@ struct weft_pool;
 #define WEFT_POOL_IDLE (10 * WEFT_SEC)
 #define WEFT_POOL_LINGER (5 * WEFT_SEC)
 
-/** How to make a pool; zero everywhere is the default. */
+/** How to make a pool; NULL, or zero everywhere, is the default. */
 struct weft_pool_options {
     /** sizeof(struct weft_pool_options), also when 0. */
     size_t size;
@@ -126,7 +126,7 @@ WEFT_API void weft_pool_get_stats(struct weft_pool *pool, struct weft_pool_stats
 /** -EAGAIN instead of waiting for a place when the queue is full. */
 #define WEFT_OFFLOAD_TRY 2u
 
-/** How to offload; zero everywhere is the default. */
+/** How to offload; NULL, or zero everywhere, is the default. */
 struct weft_offload_options {
     /** sizeof(struct weft_offload_options), also when 0. */
     size_t size;

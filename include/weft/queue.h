@@ -52,7 +52,7 @@ enum weft_queue_kind {
 /** Orders two items as qsort(3) does: negative when `a` comes first. Must not wait. */
 typedef int weft_compare_fn(const void *a, const void *b);
 
-/** How to make a queue; zero everywhere is a rendezvous. */
+/** How to make a queue; NULL, or zero everywhere, is a rendezvous. */
 struct weft_queue_options {
     /** sizeof(struct weft_queue_options), or 0 for that of this header. */
     size_t size;

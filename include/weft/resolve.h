@@ -65,7 +65,7 @@ struct weft_stream_options;
 /** In reverse: the service is one of datagrams (a few ports have other names there). */
 #define WEFT_RESOLVE_DATAGRAM 128u
 
-/** What to look up; zero everywhere is the default. */
+/** What to look up; NULL, or zero everywhere, is the default. */
 struct weft_resolve_options {
     /** sizeof(struct weft_resolve_options), or 0 for that of this header. */
     size_t size;
@@ -129,7 +129,7 @@ WEFT_API WEFT_MUST_CHECK int weft_resolve_name(const struct weft_address *addres
 
 /* The resolver of a loop. */
 
-/** How names are looked up in a loop; zero everywhere is the default. */
+/** How names are looked up in a loop; NULL, or zero everywhere, is the default. */
 struct weft_resolver_options {
     /** sizeof(struct weft_resolver_options), or 0 for that of this header. */
     size_t size;
@@ -193,7 +193,7 @@ struct weft_attempt {
     int code;
 };
 
-/** How to connect; zero everywhere is the default, that of RFC 8305, sections 4 and 5. */
+/** How to connect; NULL, or zero everywhere, is the default, that of RFC 8305, sections 4 and 5. */
 struct weft_connect_options {
     /** sizeof(struct weft_connect_options), or 0 for that of this header. */
     size_t size;

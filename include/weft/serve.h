@@ -98,7 +98,7 @@ typedef int weft_serve_fn(struct weft_stream *stream, void *arg);
 /** Unix paths stay when the server closes, and none is removed when it opens. */
 #define WEFT_SERVE_KEEP_PATH 2u
 
-/** How to serve; zero everywhere is the default. */
+/** How to serve; NULL, or zero everywhere, is the default. */
 struct weft_serve_options {
     /** sizeof(struct weft_serve_options), or 0 for that of this header. */
     size_t size;

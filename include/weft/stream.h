@@ -57,7 +57,7 @@ struct weft_stream;
  *  a time; without this flag they are closed unseen. */
 #define WEFT_STREAM_PASS_FDS 4u
 
-/** How to make a stream; zero everywhere is the default. */
+/** How to make a stream; NULL, or zero everywhere, is the default. */
 struct weft_stream_options {
     /** sizeof(struct weft_stream_options), or 0 for that of this header. */
     size_t size;

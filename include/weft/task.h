@@ -39,7 +39,7 @@ WEFT_BEGIN
 /** Room for a task's name, with the final zero. */
 #define WEFT_NAME_SIZE 24
 
-/** How to start a task; zero everywhere is the default. */
+/** How to start a task; NULL, or zero everywhere, is the default. */
 struct weft_task_options {
     /** sizeof(struct weft_task_options). */
     size_t size;

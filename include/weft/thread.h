@@ -45,7 +45,7 @@ WEFT_BEGIN
 
 struct weft_channel;
 
-/** How to make a channel; zero everywhere is a rendezvous. */
+/** How to make a channel; NULL, or zero everywhere, is a rendezvous. */
 struct weft_channel_options {
     /** sizeof(struct weft_channel_options), also when 0. */
     size_t size;

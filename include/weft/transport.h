@@ -102,7 +102,7 @@ struct weft_protocol {
 typedef int weft_protocol_factory(void *arg, const struct weft_protocol **ret_protocol,
                                   void **ret_self);
 
-/** How connections and servers are made; zero everywhere is the default. */
+/** How connections and servers are made; NULL, or zero everywhere, is the default. */
 struct weft_transport_options {
     /** sizeof(struct weft_transport_options), also when 0: what a smaller one lacks reads as zero.
      */

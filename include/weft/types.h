@@ -11,6 +11,10 @@
  *   WEFT_MUST_CHECK   the call waits; its result says whether it was cancelled: look at it
  *   WEFT_API          the symbol is exported
  *
+ * Options. A call that takes a pointer to a struct of options takes NULL as well, which is zero
+ * everywhere. The first field is the size that the caller's header gives the struct, or 0 for all
+ * of it, so that later versions may append fields.
+ *
  * Thread rules, one word per call in these headers:
  *   loop thread       only the thread that runs the loop (the default, where nothing is said)
  *   any thread        any thread of the process

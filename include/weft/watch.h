@@ -93,7 +93,7 @@ struct weft_watch_event {
     const char *from_name;
 };
 
-/** How to watch; zero everywhere is the default. */
+/** How to watch; NULL, or zero everywhere, is the default. */
 struct weft_watcher_options {
     /** sizeof(struct weft_watcher_options), also when 0. */
     size_t size;

@@ -484,6 +484,28 @@ TASK_TEST(a_small_stack_is_enough_for_a_small_task)
     CHECK_EQ(weft_scope_exit(&s, 0), 0);
 }
 
+static int do_nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+TASK_TEST(without_options_a_task_is_started_as_by_default)
+{
+    static const struct weft_task_options zero;
+    struct weft_scope s;
+    struct weft_task *task;
+    int result = -1;
+    weft_scope_enter(&s, WEFT_FOREVER);
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(weft_spawn_with(&s, &task, i ? &zero : NULL, do_nothing, NULL));
+        CHECK_OK(weft_join(task, &result));
+        CHECK_EQ(result, 0);
+        CHECK_OK(weft_start(&s, NULL, i ? &zero : NULL, "name", WEFT_SITE, do_nothing, NULL, 0));
+    }
+    CHECK_EQ(weft_scope_exit(&s, 0), 0);
+}
+
 TASK_TEST(a_stack_larger_than_any_is_refused)
 {
     struct weft_scope s;
