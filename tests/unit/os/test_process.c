@@ -672,9 +672,9 @@ PROCESS_TEST(a_dump_tells_of_a_full_pipe_that_nobody_reads)
     weft_scope_enter_policy(&scope, WEFT_FOREVER, WEFT_COLLECT);
     struct weft_process *process = start(&scope, ARGUMENTS("yes"), &with_pipes);
     CHECK_OK(weft_go_fn(&scope, wait_for_process, process));
-    /* Full as soon as it sleeps in its write. */
+    /* Full as soon as it sleeps in its write: not even a page is left. */
     int unread = 0, fd = weft_stream_fd(weft_process_stream(process, 1));
-    while (unread <= 60000) {
+    while (unread <= fcntl(fd, F_GETPIPE_SZ) - 4096) {
         CHECK_EQ(weft_sleep(WEFT_MS), 0);
         CHECK_EQ(ioctl(fd, FIONREAD, &unread), 0);
     }
