@@ -4,7 +4,8 @@
  *
  * A program is run to its end, and one is ended with its scope, while each call fails in turn with
  * each of its errors, and each allocation. No process, descriptor or block may be left, whichever
- * it was.
+ * it was. Signals and the taking of a status fail as well, with a program that ends when its input
+ * does: where a status seems to have been taken by somebody else, the test takes it itself.
  */
 #define _GNU_SOURCE 1
 
@@ -12,6 +13,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
 
 /** The error itself, or it was dealt with. A pipe that cannot be closed in time may show as an end
  *  of the other side. */
@@ -75,6 +77,87 @@ TEST_EACH_ENGINE(a_program_that_is_ended_with_its_scope)
 {
     static const struct fault_sweep sweep = {"process_left", run_leave_a_program, documented};
     sweep_all(&sweep);
+}
+
+static const char *const copies[] = {"/bin/cat", NULL};
+static const struct weft_process_fd from_pipe[] = {{.child_fd = 0, .what = WEFT_PROCESS_PIPE_IN}};
+/** It cannot be signalled, it seems, and ends by the end of its input when its pipe is closed. */
+static const struct weft_process_options reads = {
+    .fds = from_pipe, .fd_count = 1, .grace = 10 * WEFT_MS};
+
+/** What a program left behind whose status somebody else had taken, it seemed. */
+static int take_statuses(int rc)
+{
+    while (waitpid(-1, NULL, 0) > 0) {
+    }
+    return rc;
+}
+
+/** What tells that a process goes on, and that its status is lost. */
+static int documented_of_ends(int rc, int code)
+{
+    return documented(rc, code) && rc != -EINTR && rc != -ENOSYS;
+}
+
+static void sweep_ends(const struct fault_sweep *sweep)
+{
+    if (test_engine_is("sim"))
+        SKIP("a simulated world has no processes");
+    test_limit(120);
+    fault_floor("ends", sweep,
+                fault_sweep_errors(sweep, WEFT_TESTING_SET(WAITID) | WEFT_TESTING_SET(KILL) |
+                                              WEFT_TESTING_SET(PIDFD_SEND_SIGNAL)));
+}
+
+FAULT_PROGRAM(wait_and_signal)
+{
+    struct weft_process *process;
+    struct weft_scope scope;
+    struct weft_exit how;
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    int rc = weft_process_spawn(&scope, copies, &reads, &process);
+    if (rc < 0)
+        return weft_scope_exit(&scope, rc);
+    rc = weft_process_signal(process, SIGCONT);
+    if (rc == 0)
+        rc = weft_process_signal_group(process, SIGCONT);
+    int closed = weft_process_close_stream(process, 0);
+    int waited = weft_process_wait(process, &how);
+    CHECK(waited < 0 || weft_exit_ok(&how));
+    /* That of a process whose status was lost before it had ended. */
+    if (rc == -ESRCH)
+        rc = waited;
+    return weft_scope_exit(&scope, first_of(first_of(rc, closed), waited));
+}
+
+static int run_and_take(const struct weft_sys *sys)
+{
+    return take_statuses(run_wait_and_signal(sys));
+}
+
+TEST_EACH_ENGINE(a_program_that_is_signalled_and_waited_for)
+{
+    static const struct fault_sweep sweep = {"process_wait", run_and_take, documented_of_ends};
+    sweep_ends(&sweep);
+}
+
+FAULT_PROGRAM(end_what_reads)
+{
+    struct weft_process *process;
+    struct weft_scope scope;
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    return weft_scope_exit(&scope, weft_process_spawn(&scope, copies, &reads, &process));
+}
+
+static int run_end_and_take(const struct weft_sys *sys)
+{
+    return take_statuses(run_end_what_reads(sys));
+}
+
+TEST_EACH_ENGINE(a_program_that_cannot_be_signalled_and_reads_to_its_end)
+{
+    static const struct fault_sweep sweep = {"process_end", run_end_and_take, documented_of_ends};
+    sweep_ends(&sweep);
 }
 
 static int wait_for_it(void *arg)

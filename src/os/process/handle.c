@@ -176,8 +176,12 @@ int weft__process_signal_all(struct weft_process *process, int signal)
         return weft_process_signal(process, signal);
     if (process->group_by_pidfd && process->pidfd < 0)
         return -ESRCH;
-    if (process->group_by_pidfd)
-        return sys->pidfd_send_signal(sys, process->pidfd, signal, SIGNAL_PROCESS_GROUP);
+    if (process->group_by_pidfd) {
+        int rc = sys->pidfd_send_signal(sys, process->pidfd, signal, SIGNAL_PROCESS_GROUP);
+        /* A filter of calls came later. The number is nobody else's while the status is there. */
+        if (rc != -ENOSYS || process->reaped)
+            return rc;
+    }
     return process->lost < 0 ? -ESRCH : sys->kill(sys, -process->pid, signal);
 }
 
