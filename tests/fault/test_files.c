@@ -154,13 +154,8 @@ FAULT_PROGRAM(sets_modes)
 
 static void sweep_all(const struct fault_sweep *sweep)
 {
-    weft_testing_set set = WEFT_TESTING_ANY & ~WEFT_TESTING_MEMORY;
-    /* Where threads do the work they wake the loop by a write, which the kernel never refuses: a
-     * loop that is not woken waits for ever. */
-    if (!test_engine_is("sim"))
-        set &= ~WEFT_TESTING_SET(WRITE);
     test_limit(120);
-    (void)fault_sweep_errors(sweep, set);
+    (void)fault_sweep_errors(sweep, WEFT_TESTING_ANY & ~WEFT_TESTING_MEMORY);
     (void)fault_sweep(sweep, WEFT_TESTING_MEMORY, ENOMEM);
 }
 

@@ -35,7 +35,7 @@ enum weft_testing_call {
     WEFT_TESTING_CALL_CLOSE,
     /** read */
     WEFT_TESTING_CALL_READ,
-    /** write */
+    /** write; no fault point where it wakes a loop, which the kernel never refuses */
     WEFT_TESTING_CALL_WRITE,
     /** read_flags */
     WEFT_TESTING_CALL_READ_FLAGS,

@@ -41,11 +41,16 @@ static void count_injected(struct weft_testing_faults *fault)
     __atomic_fetch_add(&fault->injected, 1, __ATOMIC_RELAXED);
 }
 
+void weft__fault_count(const struct weft_sys *sys, enum weft_testing_call call)
+{
+    __atomic_fetch_add(&weft__fault_self(sys)->calls[call], 1, __ATOMIC_RELAXED);
+}
+
 int weft__fault_planned(const struct weft_sys *sys, enum weft_testing_call call)
 {
     struct weft_testing_faults *fault = weft__fault_self(sys);
 
-    __atomic_fetch_add(&fault->calls[call], 1, __ATOMIC_RELAXED);
+    weft__fault_count(sys, call);
     if (!(fault->set & (weft_testing_set)1 << call))
         return 0;
     uint64_t point = __atomic_fetch_add(&fault->points, 1, __ATOMIC_RELAXED) + 1;

@@ -53,6 +53,8 @@ void weft__fault_pass_process(struct weft_sys *sys);
 
 /* decide.c */
 
+/** Counts a call that is no fault point. */
+void weft__fault_count(const struct weft_sys *sys, enum weft_testing_call call);
 /** Counts a call that can fail; the negative code that the plan has for it, or 0. */
 int weft__fault_planned(const struct weft_sys *sys, enum weft_testing_call call);
 /** As planned, with the failures of a storm. */
