@@ -12,6 +12,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "support"))
@@ -141,6 +142,17 @@ def environment(backend=None):
     else:
         chosen.pop("WEFT_BACKEND", None)
     return chosen
+
+
+def send_signal(process, number):
+    """Sends a signal to a program that sleeps: ThreadSanitizer keeps one back that comes between
+    two system calls, and the sleep that follows would be a long one."""
+    while process.poll() is None:
+        state = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "S":
+            break
+        time.sleep(0.001)
+    process.send_signal(number)
 
 
 def run(command, backend=None, timeout=120):

@@ -122,7 +122,7 @@ def check_echo(tap):
                                    stdin=subprocess.DEVNULL)
         try:
             tap.same("examples/echo", talk(address, process), [b"second", b"first", b""])
-            process.send_signal(signal.SIGTERM)
+            pages.send_signal(process, signal.SIGTERM)
             tap.same("examples/echo_ends_by_signal", process.wait(timeout=30), -signal.SIGTERM)
         finally:
             process.kill()

@@ -253,6 +253,19 @@ void test_run_isolated(void (*function)(void), struct test_outcome *ret)
     close(verdict.output_fd);
 }
 
+void test_wait_until_asleep(int pid)
+{
+    char path[64], state = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    while (state != 'S') {
+        FILE *file = fopen(path, "re");
+        must(file && fscanf(file, "%*d (%*[^)]) %c", &state) == 1, path);
+        fclose(file);
+        usleep(1000);
+    }
+}
+
 void test_read_output(int fd, char *buf, size_t size)
 {
     size_t len = 0;

@@ -183,6 +183,13 @@ void test_run_isolated(void (*function)(void), struct test_outcome *ret);
 #define test_fork_expect_signal(function, signal, sentence_part)                                   \
     test_check_signal(__FILE__, __LINE__, #function, function, signal, sentence_part)
 
+/**
+ * Waits until the first thread of a process sleeps; before a signal is sent to it that is to wake
+ * it. ThreadSanitizer keeps a signal back that comes between two system calls, and the sleep that
+ * follows would be a long one.
+ */
+void test_wait_until_asleep(int pid);
+
 /* --- What the macros call ------------------------------------------------------------------------
  */
 

@@ -151,28 +151,12 @@ static void type(struct seat *seat, const char *text)
     CHECK_EQ(write(seat->master, text, strlen(text)), strlen(text));
 }
 
-/**
- * Waits until a process sleeps. ThreadSanitizer keeps a signal back that comes between two system
- * calls, and the sleep that follows would be a long one.
- */
-static void wait_until_asleep(pid_t pid)
-{
-    char path[64], state = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    while (state != 'S') {
-        FILE *file = fopen(path, "re");
-        CHECK(file);
-        CHECK_EQ(fscanf(file, "%*d %*s %c", &state), 1);
-        fclose(file);
-    }
-}
-
 /** Waits until the program sleeps that a shell has put in front. */
 static void wait_for_front(const struct seat *seat)
 {
     pid_t program = tcgetpgrp(seat->master);
     CHECK(program > 0 && program != seat->pid);
-    wait_until_asleep(program);
+    test_wait_until_asleep(program);
 }
 
 /* --- Ends of programs ------------------------------------------------------------------------ */
@@ -335,7 +319,7 @@ static int end_by(int (*body)(void), int signal)
     start(&seat, body);
     wait_ready(&seat);
     CHECK(!as_before(&seat));
-    wait_until_asleep(seat.pid);
+    test_wait_until_asleep(seat.pid);
     CHECK_EQ(kill(seat.pid, signal), 0);
     int status = wait_end(&seat);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == signal);

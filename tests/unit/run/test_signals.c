@@ -88,7 +88,7 @@ static int interrupt_from_outside(void *arg)
     /* A child of the child, which interrupts us while we wait in the engine. */
     pid_t us = getpid(), pid = fork();
     if (pid == 0) {
-        usleep(20000);
+        test_wait_until_asleep(us);
         kill(us, SIGINT);
         _exit(0);
     }

@@ -58,6 +58,7 @@ static void *run_clients(void *arg)
         seen[at] = one;
         clients.loops += at == clients.loops;
     }
+    test_wait_until_asleep(getpid());
     CHECK_EQ(kill(getpid(), SIGTERM), 0);
     return NULL;
 }
