@@ -8,7 +8,9 @@
  *
  *     world.c       the table: a world's life, clock, randomness, who answers for a descriptor
  *     file.c        descriptor numbers, pipes, event counters, byte streams, what is ready
- *     socket.c      sockets: names, options, listening, connecting
+ *     socket.c      sockets: making, listening, connecting
+ *     name.c        their names
+ *     option.c      their options
  *     datagram.c    datagrams
  *     message.c     transfers in several pieces
  *     host.c        files, names, processes: what is real, and what is missing
@@ -302,18 +304,6 @@ int weft__sim_take_error(struct weft__sim_file *file);
 int weft__sim_socket(struct weft__sim *world, int domain, int type, int protocol);
 /** socketpair(2). */
 int weft__sim_socketpair(struct weft__sim *world, int domain, int type, int protocol, int fds[2]);
-/** bind(2). */
-int weft__sim_bind(struct weft__sim *world, struct weft__sim_file *file,
-                   const struct sockaddr *address, socklen_t len);
-/** Binds to a free port of the address from which `target` is reached, if it has no name yet. */
-int weft__sim_bind_any(struct weft__sim *world, struct weft__sim_file *file,
-                       const struct weft__sim_name *target);
-/** The socket of that domain and kind to which `name` leads, NULL. */
-struct weft__sim_file *weft__sim_lookup(struct weft__sim *world, const struct weft__sim_file *like,
-                                        const struct weft__sim_name *name);
-/** A name from the caller's bytes, "any address" made loopback; -EINVAL, -EAFNOSUPPORT. */
-int weft__sim_target(const struct weft__sim_file *file, const struct sockaddr *address,
-                     socklen_t len, struct weft__sim_name *ret);
 /** listen(2). */
 int weft__sim_listen(struct weft__sim *world, struct weft__sim_file *file, int backlog);
 /** accept4(2). */
@@ -330,17 +320,41 @@ void weft__sim_settle(struct weft__sim *world, struct weft__sim_file *file);
 void weft__sim_drop_backlog(struct weft__sim *world, struct weft__sim_file *file);
 /** shutdown(2). */
 int weft__sim_shutdown(struct weft__sim *world, struct weft__sim_file *file, int how);
+
+/* name.c */
+
+/** bind(2). */
+int weft__sim_bind(struct weft__sim *world, struct weft__sim_file *file,
+                   const struct sockaddr *address, socklen_t len);
+/** Gives a socket a name: a free port where it has none, a free one where a Unix name is empty.
+ *  0, -EADDRINUSE. */
+int weft__sim_give_name(struct weft__sim *world, struct weft__sim_file *file,
+                        struct weft__sim_name *name);
+/** Binds to a free port of the address from which `target` is reached, if it has no name yet. */
+int weft__sim_bind_any(struct weft__sim *world, struct weft__sim_file *file,
+                       const struct weft__sim_name *target);
+/** Once connected, a socket bound to any address knows the one it is reached at. */
+void weft__sim_fix_source(struct weft__sim_file *file, const struct weft__sim_name *target);
+/** The socket of that domain and kind to which `name` leads, NULL. */
+struct weft__sim_file *weft__sim_lookup(struct weft__sim *world, const struct weft__sim_file *like,
+                                        const struct weft__sim_name *name);
+/** A name from the caller's bytes, "any address" made loopback; -EINVAL, -EAFNOSUPPORT. */
+int weft__sim_target(const struct weft__sim_file *file, const struct sockaddr *address,
+                     socklen_t len, struct weft__sim_name *ret);
+/** Whether two names are the same. */
+bool weft__sim_same_name(const struct weft__sim_name *a, const struct weft__sim_name *b);
 /** Copies a name out as the kernel does: cut, with the whole length told. */
 void weft__sim_copy_name(const struct weft__sim_file *file, const struct weft__sim_name *name,
                          struct sockaddr *address, socklen_t *len);
+
+/* option.c */
+
 /** getsockopt(2). */
 int weft__sim_getsockopt(struct weft__sim_file *file, int level, int option, void *value,
                          socklen_t *len);
 /** setsockopt(2). */
 int weft__sim_setsockopt(struct weft__sim_file *file, int level, int option, const void *value,
                          socklen_t len);
-/** Whether two names are the same. */
-bool weft__sim_same_name(const struct weft__sim_name *a, const struct weft__sim_name *b);
 
 /* datagram.c */
 
