@@ -312,6 +312,23 @@ PROCESS_TEST(descriptors_are_as_asked_and_no_others_are_open)
     CHECK(close(ours) == 0 && close(leak) == 0);
 }
 
+PROCESS_TEST(a_descriptor_of_ours_is_inherited_at_its_number)
+{
+    char path[] = "/tmp/weft-process-XXXXXX", text[8] = "";
+    int ours = mkstemp(path);
+    const struct weft_process_fd fds[] = {{.child_fd = ours, .what = WEFT_PROCESS_INHERIT}};
+    const struct weft_process_options options = {.fds = fds, .fd_count = 1};
+    char script[64];
+    CHECK_EQ(fcntl(ours, F_SETFD, FD_CLOEXEC), 0);
+    snprintf(script, sizeof script, "echo ours >&%d", ours);
+    CHECK_EQ(status_of(SCRIPT(script), &options), 0);
+    CHECK_EQ(pread(ours, text, sizeof text - 1, 0), 5);
+    CHECK_STR(text, "ours\n");
+    CHECK_EQ(fcntl(ours, F_GETFD), FD_CLOEXEC);
+    CHECK_EQ(unlink(path), 0);
+    CHECK_EQ(close(ours), 0);
+}
+
 PROCESS_TEST(without_a_word_the_input_is_empty)
 {
     CHECK_EQ(status_of(ARGUMENTS("cat"), NULL), 0);
@@ -457,6 +474,25 @@ PROCESS_TEST(what_an_ended_process_left_in_its_group_is_ended_with_the_scope)
     CHECK_OK(weft_process_signal_group(process, 0));
     CHECK_EQ(weft_scope_exit(&scope, 0), 0);
     check_empty_group(group);
+}
+
+PROCESS_TEST(a_process_that_shares_our_group_is_ended_alone)
+{
+    struct weft_process_options options = with_pipes;
+    struct weft_scope scope;
+    char *line;
+    options.group = WEFT_PROCESS_GROUP_SHARED;
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    struct weft_process *process =
+        start(&scope, SCRIPT("sleep 1000 >/dev/null & echo $!; wait"), &options);
+    pid_t pid = weft_process_pid(process);
+    CHECK(weft_stream_read_line(weft_process_stream(process, 1), &line) > 1);
+    pid_t other = atoi(line);
+    CHECK_ERR(weft_process_signal_group(process, 0), -ENOTSUP);
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+    CHECK_EQ(kill(pid, 0), -1);
+    CHECK_EQ(kill(other, 0), 0);
+    CHECK_EQ(kill(other, SIGKILL), 0);
 }
 
 PROCESS_TEST(a_process_that_ignores_sigterm_is_killed_after_its_grace)
@@ -625,6 +661,26 @@ PROCESS_TEST(an_ignored_sigchld_does_not_hang_who_waits)
     CHECK_OK(weft_process_close_stream(process, 0));
     CHECK_ERR(weft_process_wait(process, NULL), -ECHILD);
     CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+}
+
+static void note_child(int signal)
+{
+    (void)signal;
+}
+
+PROCESS_TEST(the_programs_handler_of_sigchld_stays)
+{
+    struct sigaction during, after;
+    struct weft_scope scope;
+    CHECK(signal(SIGCHLD, note_child) != SIG_ERR);
+    weft_scope_enter(&scope, WEFT_FOREVER);
+    struct weft_process *process = start(&scope, ARGUMENTS("cat"), &with_pipes);
+    CHECK_EQ(sigaction(SIGCHLD, NULL, &during), 0);
+    CHECK_OK(weft_process_close_stream(process, 0));
+    CHECK_OK(weft_process_wait(process, NULL));
+    CHECK_EQ(weft_scope_exit(&scope, 0), 0);
+    CHECK_EQ(sigaction(SIGCHLD, NULL, &after), 0);
+    CHECK(during.sa_handler == note_child && after.sa_handler == note_child);
 }
 
 PROCESS_TEST(children_that_are_not_ours_are_left_alone)
