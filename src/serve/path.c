@@ -97,8 +97,9 @@ static bool lock_name(const char *path, struct weft_address *ret)
     ret->of.un.sun_family = AF_UNIX;
     char *name = ret->of.un.sun_path + 1;
     /* A last part that is too long is cut: then two paths have one lock, which is no harm. */
-    snprintf(name, sizeof ret->of.un.sun_path - 1, "weft-path/%llx/%llx/%s",
-             (unsigned long long)file.st_dev, (unsigned long long)file.st_ino, last);
+    if (snprintf(name, sizeof ret->of.un.sun_path - 1, "weft-path/%llx/%llx/%s",
+                 (unsigned long long)file.st_dev, (unsigned long long)file.st_ino, last) < 0)
+        return false;
     ret->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
     return true;
 }
