@@ -86,7 +86,7 @@ static int interface_for(const struct family *family)
         interface = interface_of(family);
     }
     if (interface == 0)
-        SKIP("no interface takes datagrams to %s, and none can be made", family->group);
+        SKIP("no groups of %s here", family == &six ? "IPv6" : "IPv4");
     return interface;
 }
 
