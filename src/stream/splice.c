@@ -14,6 +14,7 @@
  * splice(2) raises SIGPIPE where send(2) can be told not to. While that signal would end the
  * process, nothing is spliced.
  */
+#include "base/assert.h"
 #include "loop/poller.h"
 #include "stream/internal.h"
 
@@ -43,7 +44,10 @@ bool weft__stream_sigpipe_harmless(void)
 {
     const struct weft_sys *sys = weft__sys_current();
     struct sigaction action;
-    return sys->sigaction(sys, SIGPIPE, NULL, &action) == 0 && action.sa_handler != SIG_DFL;
+    if (sys->sigaction(sys, SIGPIPE, NULL, &action) < 0)
+        return false;
+    weft__last_see_through(&action);
+    return action.sa_handler != SIG_DFL;
 }
 
 static bool is_nonblocking(const struct weft_sys *sys, const int *fd)
