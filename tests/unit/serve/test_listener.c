@@ -5,6 +5,7 @@
  * Addresses of both families and all of them, ports that others share, several at once, and
  * descriptors that were given. Whatever fails leaves nothing open: the runner counts.
  */
+#define _GNU_SOURCE 1 /* struct tcp_info, with musl */
 #include "serve_test.h"
 
 #include <netinet/tcp.h>
