@@ -35,12 +35,22 @@ int bind_somewhere(int type, struct weft_address *ret)
     return fd;
 }
 
+/* A child that is forked while weft_run runs has its handlers until it calls exec. A SIGTERM that
+ * came in between would go to a loop that never turns, and be lost: so none comes in between. */
 pid_t fork_bound(void)
 {
     pid_t parent = getpid(), pid;
+    sigset_t all, before;
 
     fflush(stdout); /* or the child would print it again */
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
     pid = fork();
+    if (pid == 0) {
+        signal(SIGTERM, SIG_DFL);
+        signal(SIGINT, SIG_DFL);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
         _exit(1);
     return pid;
