@@ -10,6 +10,7 @@ WEFT_PRESET, CC, ENGINE.
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -156,11 +157,19 @@ def send_signal(process, number):
 
 
 def run(command, backend=None, timeout=120):
-    """Runs a program from the root of the tree: (exit status, everything it printed)."""
-    done = subprocess.run([str(word) for word in command], cwd=ROOT, env=environment(backend),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=timeout, text=True)
-    return done.returncode, done.stdout
+    """Runs a program from the root of the tree: (exit status, everything it printed). One that
+    hangs is asked for a dump, which SIGQUIT prints in weft_run, and ended with its children."""
+    process = subprocess.Popen([str(word) for word in command], cwd=ROOT, env=environment(backend),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    try:
+        text = process.communicate(timeout=timeout)[0]
+        return process.returncode, text
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGQUIT)
+        time.sleep(1)
+        os.killpg(process.pid, signal.SIGKILL)
+        return f"none in {timeout} s", process.communicate()[0]
 
 
 def masked(text):
