@@ -60,8 +60,7 @@
  * if that still leads to its socket, so that a newer server's is left alone.
  *
  * All calls are for the thread of the server's loop; more processors are used by more loops
- * (weft_serve_loops). A server lives as long as the scope it was
- * opened into.
+ * (weft_serve_loops). A server lives as long as the scope it was opened into.
  */
 #ifndef WEFT_SERVE_H
 #define WEFT_SERVE_H
