@@ -311,6 +311,16 @@ static void until_full(const struct greed *greed, const struct weft_server *serv
     }
 }
 
+/** Opens the server for them, with somebody who hears of failures. */
+static struct weft_server *begin_greed(struct greed *greed, struct heard *heard,
+                                       struct weft_scope *s, weft_serve_fn *fn)
+{
+    listen_to(heard);
+    weft_event_init(&greed->enough);
+    weft_scope_enter(s, WEFT_FOREVER);
+    return open_server(s, fn, greed, &greed->address);
+}
+
 /** Ends the clients, each with a failure of its handler, and the server when none is left. */
 static void end_greed(struct greed *greed, struct weft_server *server, struct weft_scope *s)
 {
@@ -327,10 +337,7 @@ TASK_TEST(clients_that_never_read_take_no_more_memory_than_the_high_water_mark)
     struct greed greed = {.put = 0};
     struct heard heard;
     long long before = resident();
-    listen_to(&heard);
-    weft_event_init(&greed.enough);
-    weft_scope_enter(&s, WEFT_FOREVER);
-    struct weft_server *server = open_server(&s, put_much, &greed, &greed.address);
+    struct weft_server *server = begin_greed(&greed, &heard, &s, put_much);
     for (int i = 0; i < GREEDY; i++)
         CHECK_EQ(weft_go(&s, connect_and_stay, &greed), 0);
     until_full(&greed, server);
@@ -370,10 +377,7 @@ TASK_TEST(a_line_without_an_end_takes_no_more_memory_than_the_limit)
     struct greed greed = {.put = 0};
     struct heard heard;
     long long before = resident();
-    listen_to(&heard);
-    weft_event_init(&greed.enough);
-    weft_scope_enter(&s, WEFT_FOREVER);
-    struct weft_server *server = open_server(&s, read_one_line, &greed, &greed.address);
+    struct weft_server *server = begin_greed(&greed, &heard, &s, read_one_line);
     for (int i = 0; i < GREEDY; i++)
         CHECK_EQ(weft_go(&s, send_much, &greed), 0);
     while (greed.refused < GREEDY)
